@@ -1,0 +1,1 @@
+"""Questions about policy, answered by pure functions over the model."""
