@@ -1,8 +1,8 @@
 """Every code a Problem can carry, once: its meaning, its usual fix, and how much it weighs.
 
-docs/reference/problems.md is made from this table, so a code without an explanation cannot exist. `OC00xx` are
-about reading and decoding what users write; `NP….` about what a policy says. A code is never used for a
-second meaning and never renumbered: people put them into CI rules.
+docs/reference/problems.md is made from this table, so a code without an explanation cannot exist. `OC00xx`
+are about reading and decoding what users write; `NP….` about what a policy says. A code is never used for
+a second meaning and never renumbered: people put them into CI rules.
 """
 
 from collections.abc import Iterable
@@ -78,7 +78,7 @@ _READING: Final = (
     Code(
         "OC0007",
         "too much data",
-        "The document holds, or its YAML aliases unfold to, more values than the bound. A few lines of aliases "
+        "The text holds, or its YAML aliases unfold to, more values than the bound. A few lines of aliases "
         "can stand for billions of values.",
         "write the values out without aliases, or split the file",
     ),
