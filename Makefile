@@ -1,0 +1,59 @@
+# One command each, the same for people and in CI. `make` alone says what there is.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## make .venv with all that development and tests need
+
+$(READY): pyproject.toml constraints.txt scripts/setup
+	@scripts/setup
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## trace a connection that the example policies allow, and one that they deny
+	@scripts/demo
+
+.PHONY: test
+test: $(READY) ## run all tests (choose with ARGS, for example ARGS="-k selector")
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(READY) ## check style, types, layers and whether the generated pages are fresh
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/docs.py --check
+
+.PHONY: e2e
+e2e: $(READY) ## run the acceptance tests: ocicat as its users run it
+	@$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+.PHONY: bench
+bench: $(READY) ## measure, and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks --write docs/benchmarks.md
+
+.PHONY: docs
+docs: $(READY) ## write the generated pages of docs/reference anew
+	@$(BIN)/python scripts/docs.py
+
+.PHONY: lock
+lock: ## choose the versions in constraints.txt anew (needs uv)
+	uv pip compile --upgrade --no-header --no-emit-index-url --annotation-style line \
+		--all-extras --group dev --python-version 3.11 --output-file constraints.txt pyproject.toml
+
+.PHONY: clean
+clean: ## remove .venv and everything that was generated beside the sources
+	rm -rf .venv build dist site .benchmarks .coverage .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
