@@ -1,8 +1,9 @@
 """Every code a Problem can carry, once: its meaning, its usual fix, and how much it weighs.
 
 docs/reference/problems.md is made from this table, so a code without an explanation cannot exist. `OC00xx`
-are about reading and decoding what users write; `NP….` about what a policy says. A code is never used for
-a second meaning and never renumbered: people put them into CI rules.
+are about reading and decoding what users write; `NP….` about what a policy says; `CV….` about what the
+engine can make of it. A code is never used for a second meaning and never renumbered: people put them into
+CI rules.
 """
 
 from collections.abc import Iterable
@@ -186,7 +187,42 @@ _DECODING: Final = (
     ),
 )
 
-CODES: Final[dict[str, Code]] = _table((*_READING, *_DECODING))
+_CONVERTING: Final = (
+    Code(
+        "CV0001",
+        "policy without meaning",
+        "A part of the object has no meaning for the engine, and a policy is never applied in part: the "
+        "object is treated as absent.",
+        "correct the field",
+    ),
+    Code(
+        "CV0002",
+        "rule allows nothing",
+        "A rule of a Kubernetes NetworkPolicy has no meaning, so it allows nothing. The rest of the policy "
+        "holds.",
+        "correct the rule",
+        Severity.WARNING,
+    ),
+    Code(
+        "CV0003",
+        "rule fails closed",
+        "A rule of a cluster-wide policy has no meaning. If it denies or passes, everything in its direction "
+        "is denied instead; if it accepts, it is dropped. The rest of the policy holds.",
+        "correct the rule",
+        Severity.WARNING,
+    ),
+    Code(
+        "CV0004",
+        "domain names are not supported",
+        "A rule of a cluster-wide policy names domains. Packets carry addresses, and ocicat does not follow "
+        "DNS, so the whole rule fails closed: it is dropped if it accepts, and denies everything in its "
+        "direction if not.",
+        "name the destinations by networks",
+        Severity.WARNING,
+    ),
+)
+
+CODES: Final[dict[str, Code]] = _table((*_READING, *_DECODING, *_CONVERTING))
 """Every code by its name, in the order of the reference page."""
 
 
