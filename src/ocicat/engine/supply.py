@@ -75,9 +75,9 @@ def makers(resources: Sequence[Resource]) -> Iterator[Resource]:
     """Yield what stands for pods that are not there: pods that nobody started, and workloads without pods.
 
     A pod without status, or with an address but no node, was written by hand and counts as it would run; one
-    that waits for its address in a cluster (it has a phase) is no endpoint yet. A workload whose pods are among
-    the resources is represented by them; one that another workload made (the ReplicaSet of a Deployment) by its
-    maker.
+    that waits for its address in a cluster (it has a phase) is no endpoint yet. A workload whose pods are
+    among the resources is represented by them; one that another workload made (the ReplicaSet of a
+    Deployment) by its maker.
     """
     pods = [resource for resource in resources if isinstance(resource, Pod)]
     workloads = [resource for resource in resources if isinstance(resource, WORKLOADS)]

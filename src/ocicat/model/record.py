@@ -20,7 +20,7 @@ class EndType(StrEnum):
 
 
 class FlowKey(msgspec.Struct, frozen=True, order=True):
-    """What makes flows the same: both ends, the service dialled, protocol, reporter, action, policy traces."""
+    """What makes flows the same: both ends, service dialled, protocol, reporter, action, policy traces."""
 
     source_name: str
     source_namespace: str
