@@ -131,6 +131,12 @@ _READING: Final = (
         "A document, or an item of a List, must be a map with apiVersion, kind and metadata.",
         "write an object with apiVersion, kind and metadata",
     ),
+    Code(
+        "OC0016",
+        "too many mistakes",
+        "So much of the document is wrong that listing the rest would not help.",
+        "correct the mistakes that are listed, then look again",
+    ),
 )
 
 _DECODING: Final = (
