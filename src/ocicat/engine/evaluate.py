@@ -31,16 +31,17 @@ class RuleByRule:
         for owner, key in enumerate(self.policies.tiers[position].policies):
             if staged or not key.kind.staged:
                 rules = self.plan.policies[key].rules(self.policies.direction)
-                if found := self._first(owner, rules or ()):
+                if found := self.first(owner, rules or ()):
                     return found
         return None
 
     def in_profile(self, position: int) -> Found | None:
         """Return the first match among the rules of a profile."""
         profile = self.plan.profiles.get(self.policies.profiles[position])
-        return self._first(position, profile.rules(self.policies.direction)) if profile else None
+        return self.first(position, profile.rules(self.policies.direction)) if profile else None
 
-    def _first(self, owner: int, rules: Iterable[Rule]) -> Found | None:
+    def first(self, owner: int, rules: Iterable[Rule]) -> Found | None:
+        """Return the first of `rules` that matches the packet, Log rules apart, as one of `owner`."""
         for index, rule in enumerate(rules):
             if rule.action is not Action.LOG and matches(self.plan, rule, self.packet):
                 return Found(owner, index, rule.action)

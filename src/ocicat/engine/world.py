@@ -8,29 +8,30 @@ get one from 240.0.0.0/4, which is reserved and so in no network that a policy n
 Source: spec/policy-semantics §2.1, §5.1, §6.6, §10.1.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final, TypeVar
 
 import msgspec
 
-from ocicat.base.problem import Problem, has_errors, in_reading_order
+from ocicat.base.problem import Problem, Where, has_errors, in_reading_order
 from ocicat.engine import convert, supply
 from ocicat.engine.decision import Decision
 from ocicat.engine.evaluate import evaluate
 from ocicat.engine.index import PolicyIndex
 from ocicat.engine.packet import Packet
 from ocicat.engine.plan import Plan
-from ocicat.engine.policy import Entity, EntityKind
+from ocicat.engine.policy import Direction, Entity, EntityKind, PolicyKey
 from ocicat.engine.refs import End, Resolver, common_addresses, port_number, protocol_number
 from ocicat.model.calico import Profile as ProfileResource
 from ocicat.model.calico import Tier as TierResource
+from ocicat.model.documents import Document
 from ocicat.model.kubernetes import (
     EndpointSlice,
     Pod,
     Service,
 )
-from ocicat.model.meta import Resource
+from ocicat.model.meta import Ref, Resource
 from ocicat.model.net import Address
 
 FIRST_STAND_IN: Final = 240 << 24
@@ -42,21 +43,30 @@ Kind = TypeVar("Kind", bound=Resource)
 class World:
     """Resources, compiled. Made by `ocicat.load` from files, or of resources by `World(resources)`."""
 
-    def __init__(self, resources: Iterable[Resource], problems: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        problems: Iterable[Problem] = (),
+        origins: Mapping[Ref, Document] | None = None,
+    ) -> None:
         """Compile resources that are valid and have their defaults.
 
         Args:
             resources: Each object once; what is invalid is left out by who calls.
             problems: What was found wrong so far; conversion adds its own.
+            origins: The document of each resource that was read from a text, for file and line.
         """
         self.resources: tuple[Resource, ...] = tuple(resources)
         """The objects that count, as read."""
+        self._origins = origins or {}
         self._index = PolicyIndex()
+        self._written: dict[PolicyKey, Resource] = {}
         found = list(problems)
         for resource in self.resources:
             policy, unconvertible = convert.policy_of(resource)
-            found += unconvertible
+            found += self._placed(resource, unconvertible)
             if policy is not None:
+                self._written[policy.key] = resource
                 self._index.put_policy(policy)
         found += self._put_profiles()
         for tier in self._of(TierResource):
@@ -131,7 +141,24 @@ class World:
         )
         return evaluate(self.plan, packet)
 
+    def where(self, key: PolicyKey, direction: Direction, rule: int | None = None) -> Where | None:
+        """Return where a policy is written, or one of its rules; None where it was not read from a text.
+
+        The rules of Kubernetes' own policies are not the rules that they are converted to; for them it is the
+        place of the policy.
+        """
+        resource = self._written.get(key)
+        document = self._origins.get(resource.ref) if resource is not None else None
+        if document is None:
+            return None
+        one_to_one = document.api_version.startswith("projectcalico.org/") and rule is not None and rule >= 0
+        return document.where(("spec", direction.value, rule) if one_to_one and rule is not None else ())
+
     # --- compiling ------------------------------------------------------------------------------------------
+
+    def _placed(self, resource: Resource, found: Iterable[Problem]) -> list[Problem]:
+        document = self._origins.get(resource.ref)
+        return [document.placed(problem) if document else problem for problem in found]
 
     def _of(self, kind: type[Kind]) -> Iterator[Kind]:
         return (resource for resource in self.resources if type(resource) is kind)
@@ -141,7 +168,7 @@ class World:
         problems: list[Problem] = []
         for resource in self._of(ProfileResource):
             profile, unconvertible = convert.profile_of(resource)
-            problems += unconvertible
+            problems += self._placed(resource, unconvertible)
             if profile is not None:
                 self._index.put_profile(profile)
         namespaces = supply.namespaces(self.resources)
