@@ -127,9 +127,9 @@ def workload_entity(resource: Resource) -> Entity | None:
     """Return the endpoint that a pod, or a workload's pods, would be, were the file applied to a cluster.
 
     One stand-in per workload, whatever its replicas, with the name `deploy/web` (`WORKLOAD_PREFIXES`), which
-    no pod can have. It has no address, for nobody has given it one yet; the caller does. What a cluster would
-    fill in is filled in: a service account that is not named is `default`, and pods of a Job bear its name as
-    label.
+    no pod can have. It has no address, nor has a pod that shows none: nobody has given it one yet, the caller
+    does. What a cluster would fill in is filled in: a service account that is not named is `default`, and the
+    pods of a Job bear its name as label.
 
     None for other kinds, for pods on the host's network (no endpoint), and for a pod that has finished.
     """
@@ -221,9 +221,10 @@ def _container_ports(spec: PodSpec) -> tuple[NamedPort, ...]:
 
 def _owner(meta: ObjectMeta) -> str:
     """The controller; files written by hand may leave `controller` out, then the first owner."""
-    for reference in sorted(meta.owner_references, key=lambda reference: not reference.controller):
-        return f"{reference.kind}/{reference.name}" if reference.kind else reference.name
-    return ""
+    owner = min(meta.owner_references, key=lambda reference: not reference.controller, default=None)
+    if owner is None:
+        return ""
+    return f"{owner.kind}/{owner.name}" if owner.kind else owner.name
 
 
 def addresses_of(texts: Iterable[str]) -> tuple[Address, ...]:

@@ -10,12 +10,24 @@ specification replaces *text* (§16.9) is text replaced, on the same strings: wh
 policy's own selector, the canonical form for a prefixed one.
 """
 
+import re
 from functools import lru_cache
 from typing import Final
 
 from ocicat.engine.convert.unconvertible import Unconvertible
 from ocicat.model.meta import LabelSelector, LabelSelectorRequirement
-from ocicat.model.selector import All, And, Compare, Has, Member, Node, Not, Operator, Selector
+from ocicat.model.selector import (
+    MAX_LABEL_BYTES,
+    All,
+    And,
+    Compare,
+    Has,
+    Member,
+    Node,
+    Not,
+    Operator,
+    Selector,
+)
 
 NAMESPACE: Final = "projectcalico.org/namespace"
 SERVICE_ACCOUNT: Final = "projectcalico.org/serviceaccount"
@@ -25,6 +37,7 @@ KUBERNETES: Final = "k8s"
 NAMESPACE_PREFIX: Final = "pcns."
 SERVICE_ACCOUNT_PREFIX: Final = "pcsa."
 
+_LABEL: Final = re.compile(f"[a-zA-Z0-9_./-]{{1,{MAX_LABEL_BYTES}}}")
 _ALL: Final = "all()"
 _GLOBAL: Final = "global()"
 EVERYTHING: Final = Selector.parse(_ALL)
@@ -40,8 +53,8 @@ def joined(*selectors: Selector) -> Selector:
 
 @lru_cache(maxsize=16384)
 def in_namespace(namespace: str) -> Selector:
-    """Return the selector of what is in a namespace."""
-    return Selector(Compare(NAMESPACE, Operator.EQUAL, namespace))
+    """Return the selector of what is in a namespace. Raises Unconvertible."""
+    return Selector(Compare(NAMESPACE, Operator.EQUAL, _value(namespace)))
 
 
 # --- policies: which endpoints ------------------------------------------------------------------------------
@@ -49,7 +62,7 @@ def in_namespace(namespace: str) -> Selector:
 
 @lru_cache(maxsize=16384)
 def namespaced_policy(namespace: str, selector: str, service_accounts: str) -> Selector:
-    """Return the selector of a NetworkPolicy in `namespace`. Raises SelectorError.
+    """Return the selector of a NetworkPolicy in `namespace`. Raises SelectorError, Unconvertible.
 
     `service_accounts: all()` is a no-op here, unlike in a GlobalNetworkPolicy (§5.3).
     """
@@ -93,12 +106,15 @@ def of_namespaces(selector: Selector) -> Selector:
 
 @lru_cache(maxsize=16384)
 def of_service_accounts(selector: str, names: tuple[str, ...]) -> Selector | None:
-    """Return a rule's serviceAccounts as asked of entities; None asks nothing. Raises SelectorError."""
+    """Return a rule's serviceAccounts as asked of entities, or None where they ask nothing.
+
+    Raises SelectorError, Unconvertible.
+    """
     parts: list[Selector] = []
     if selector:
         parts.append(Selector.parse(selector).prefixed(SERVICE_ACCOUNT_PREFIX))
     if names:
-        parts.append(Selector(Member(SERVICE_ACCOUNT, Operator.IN, _sorted_unique(names))))
+        parts.append(Selector(Member(SERVICE_ACCOUNT, Operator.IN, _values(names))))
     return joined(*parts) if parts else None
 
 
@@ -141,31 +157,47 @@ def pods(written: LabelSelector | None) -> Selector:
 
 def _conjuncts(written: LabelSelector) -> tuple[Node, ...]:
     equal = [
-        Compare(key, Operator.EQUAL, written.match_labels[key])
+        Compare(_key(key), Operator.EQUAL, _value(written.match_labels[key]))
         for key in sorted(written.match_labels, key=_utf8)
     ]
     return (*equal, *(_requirement(item) for item in written.match_expressions))
 
 
 def _requirement(item: LabelSelectorRequirement) -> Node:
+    key = _key(item.key)
     match item.operator:
         case "In" | "NotIn" if not item.values:
             # The API server refuses it: "in none" would let a Deny rule match nobody.
             raise Unconvertible(f"operator {item.operator} on {item.key!r} has no values")
         case "In":
-            return Member(item.key, Operator.IN, _sorted_unique(item.values))
+            return Member(key, Operator.IN, _values(item.values))
         case "NotIn":
-            return Member(item.key, Operator.NOT_IN, _sorted_unique(item.values))
+            return Member(key, Operator.NOT_IN, _values(item.values))
         case "Exists":
-            return Has(item.key)
+            return Has(key)
         case "DoesNotExist":
-            return Not(Has(item.key))
+            return Not(Has(key))
         case _:
             raise Unconvertible(f"{item.operator!r} is not an operator of a label selector")
 
 
-def _sorted_unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(set(values), key=_utf8))
+# A tree can hold what no text can. As selectors are known by their text, such a one could pass for another.
+
+
+def _key(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise Unconvertible(f"{text!r} is not a label's name")
+    return text
+
+
+def _value(text: str) -> str:
+    if '"' in text and "'" in text:
+        raise Unconvertible(f"{text!r} is not a label's value")
+    return text
+
+
+def _values(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({_value(text) for text in texts}, key=_utf8))
 
 
 def _utf8(text: str) -> bytes:
