@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ocicat.cli.main import EXIT_FINDINGS, EXIT_USAGE
+from ocicat.cli.main import EXIT_FINDINGS
 from ocicat.cli.output import output_option, write_json
 from ocicat.model.selector import Selector, SelectorError
 
@@ -49,8 +49,6 @@ def _labels(items: tuple[str, ...]) -> dict[str, str]:
     for item in items:
         key, equals, value = item.partition("=")
         if not key or not equals:
-            error = click.BadParameter(f"{item!r} is no label: write KEY=VALUE", param_hint="KEY=VALUE")
-            error.exit_code = EXIT_USAGE
-            raise error
+            raise click.BadParameter(f"{item!r} is no label: write KEY=VALUE", param_hint="KEY=VALUE")
         labels[key] = value
     return labels
