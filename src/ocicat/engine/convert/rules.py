@@ -4,6 +4,7 @@ Source: spec/policy-semantics §6.1 (families), §10.2 and §10.3 (ports and pee
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,8 @@ from ocicat.model.net import (
     protocol_family,
 )
 
+_FAMILIES: Final = (4, 6)
+
 
 def families_of(
     ip_version: int | None, protocol: int | str | None, source: Side, destination: Side
@@ -29,13 +32,15 @@ def families_of(
     `protocol` is as written: the names ICMP and ICMPv6 imply a family, their numbers do not.
     """
     wanted = protocol_family(protocol) if ip_version is None else ip_version
+    families = tuple(family for family in _FAMILIES if wanted in (None, family))
     lists = (source.nets, source.not_nets, destination.nets, destination.not_nets)
+    if not any(lists):
+        return families
     excluded = (*source.not_nets, *destination.not_nets)
     return tuple(
         family
-        for family in (4, 6)
-        if wanted in (None, family)
-        and all(not nets or _has_family(nets, family) for nets in lists)
+        for family in families
+        if all(not nets or _has_family(nets, family) for nets in lists)
         and not any(net.length == 0 and net.family == family for net in excluded)
     )
 
