@@ -9,7 +9,7 @@ from ocicat.base.problem import Severity
 from ocicat.cli.main import EXIT_FINDINGS
 from ocicat.cli.output import files_option, output_option, write_json, write_problems
 from ocicat.engine.decision import Decision, Report
-from ocicat.engine.explain import PolicyStep, TierStep, direction_of, reason, sentence, tier_steps
+from ocicat.engine.explain import PolicyStep, TierStep, counted, direction_of, reason, sentence, tier_steps
 from ocicat.engine.world import World
 from ocicat.model.flow import Action, HitKind, Trace
 from ocicat.model.net import PROTOCOLS_WITH_PORTS, flow_protocol
@@ -118,7 +118,7 @@ def _write_policy(world: World, report: Report, step: PolicyStep) -> None:
         return
     where = world.where(step.key, direction_of(report), step.rule)
     place = f"   {where.position()}" if where else ""
-    click.secho(f"    {name}: rule {step.rule}: {step.says}", fg=_COLOURS[step.action], nl=False)
+    click.secho(f"    {name}: {counted(step.rule)}: {step.says}", fg=_COLOURS[step.action], nl=False)
     click.secho(place, dim=True)
 
 

@@ -119,9 +119,14 @@ def reason(trace: Trace) -> str:
             return "no tier decides, and no profile allows it"
         if hit.name.startswith("kns."):
             return f"no tier decides, and namespace {hit.name.removeprefix('kns.')} {verb} by default"
-        return f"no tier decides, and rule {hit.rule_index} of profile {hit.name} {verb}"
+        return f"no tier decides, and {counted(hit.rule_index)} of profile {hit.name} {verb}"
     policy = _policy_name(hit.kind, hit.namespace, hit.name)
-    return f"rule {hit.rule_index} of {policy} in tier {hit.tier} {verb}"
+    return f"{counted(hit.rule_index)} of {policy} in tier {hit.tier} {verb}"
+
+
+def counted(rule_index: int) -> str:
+    """Return a rule as sentences name it: people count from 1, records from 0, so both are said."""
+    return f"rule {rule_index + 1} (index {rule_index})"
 
 
 def _policy_name(kind: HitKind, namespace: str, name: str) -> str:
