@@ -1,4 +1,4 @@
-"""Pods and workloads as endpoints, and what Kubernetes makes profiles of: policy-semantics §5.1, §6.5, §10.1."""
+"""Pods and workloads as endpoints, and the profiles of Kubernetes: policy-semantics §5.1, §6.5, §10.1."""
 
 from collections.abc import Mapping
 
