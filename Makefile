@@ -40,12 +40,16 @@ e2e: $(READY) ## run the acceptance tests: ocicat as its users run it
 	@$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 .PHONY: bench
-bench: $(READY) ## measure, and write docs/benchmarks.md
-	@$(BIN)/python -m benchmarks --write docs/benchmarks.md
+bench: $(READY) ## measure, and write docs/benchmarks.md (one question: ARGS=policy)
+	@$(BIN)/python -m benchmarks $(ARGS) --write docs/benchmarks.md
 
 .PHONY: docs
 docs: $(READY) ## write the generated pages of docs/reference anew
 	@$(BIN)/python scripts/docs.py
+
+.PHONY: proto
+proto: $(READY) ## make the stubs of the flow API anew from flows.proto
+	@$(BIN)/python scripts/proto.py
 
 .PHONY: lock
 lock: ## choose the versions in constraints.txt anew (needs uv)
