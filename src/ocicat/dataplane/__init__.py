@@ -1,0 +1,1 @@
+"""The kernel side: rulesets, netlink, network namespaces. Adapters behind `ocicat.ports`."""

@@ -1,0 +1,1 @@
+"""Flow accounting: from what the kernel counted to the records that a node reports."""
