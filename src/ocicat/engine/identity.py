@@ -12,8 +12,8 @@ import msgspec
 
 from ocicat.engine.convert.services import ServicePorts
 from ocicat.engine.policy import Entity, EntityKind
-from ocicat.model.flow import EndpointType
 from ocicat.model.net import WIDTH, Address, network_name
+from ocicat.model.record import EndType
 
 NOTHING: Final = "-"
 """The namespace of what has none, and every name of a Service where none was dialled."""
@@ -29,7 +29,7 @@ IMPLICIT: Final = "projectcalico.org/"
 class FlowEnd(msgspec.Struct, frozen=True, order=True):
     """One end of a flow, as records name it."""
 
-    type: EndpointType
+    type: EndType
     name: str
     namespace: str
     """`-` where there is none."""
@@ -116,10 +116,10 @@ def _namespace(entity: Entity | None) -> str:
 
 def _end(entity: Entity | None, address: Address) -> FlowEnd:
     if entity is None:
-        return FlowEnd(EndpointType.NETWORK, network_name(address), NOTHING)
+        return FlowEnd(EndType.NETWORK, network_name(address), NOTHING)
     key = entity.key
     return FlowEnd(
-        EndpointType(key.kind.value),
+        EndType(key.kind.value),
         entity.shown_name or key.name,
         key.namespace or NOTHING,
         shown_labels(entity.labels),

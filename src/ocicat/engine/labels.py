@@ -7,17 +7,15 @@ policies costs a match of every selector; with it, a handful. Matching is `Selec
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from ocicat.engine.convert.selectors import NAMESPACE
 from ocicat.model.selector import And, Compare, Has, Member, Node, Operator, Or, Selector
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
-
-NAMESPACE_LABEL: Final = "projectcalico.org/namespace"
-"""The label that every namespaced entity bears, and by which most selectors begin."""
 
 
 class Guard(msgspec.Struct, frozen=True, gc=False):
@@ -69,7 +67,7 @@ def _guards_of_all(conjuncts: Iterable[Node]) -> tuple[Guard, ...] | None:
         if (
             isinstance(conjunct, Compare)
             and conjunct.operator is Operator.EQUAL
-            and conjunct.label == NAMESPACE_LABEL
+            and conjunct.label == NAMESPACE
         ):
             namespace = conjunct.value
             continue
@@ -79,7 +77,7 @@ def _guards_of_all(conjuncts: Iterable[Node]) -> tuple[Guard, ...] | None:
     if namespace is None:
         return best
     if best is None:
-        return (Guard(NAMESPACE_LABEL, namespace),)
+        return (Guard(NAMESPACE, namespace),)
     return tuple(Guard(guard.label, guard.value, guard.namespace or namespace) for guard in best)
 
 
@@ -142,7 +140,7 @@ class SelectorIndex:
     def _candidates(self, labels: Mapping[str, str]) -> set[str]:
         """Return the selectors that an entity with these labels could satisfy."""
         found = set(self._unguarded)
-        namespace = labels.get(NAMESPACE_LABEL)
+        namespace = labels.get(NAMESPACE)
         for label, value in labels.items():
             for within in (None, namespace) if namespace is not None else (None,):
                 found |= self._guarded.get(Guard(label, value, within), frozenset())
@@ -204,7 +202,7 @@ class SelectorIndex:
                 else self._with_value.get((guard.label, guard.value), frozenset())
             )
             if guard.namespace is not None:
-                of_namespace: Set[int] = self._with_value.get((NAMESPACE_LABEL, guard.namespace), frozenset())
+                of_namespace: Set[int] = self._with_value.get((NAMESPACE, guard.namespace), frozenset())
                 numbers = min(numbers, of_namespace, key=len)
             found |= numbers
         return found

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from ocicat.engine.convert.entities import DEFAULT_SERVICE_ACCOUNT, TRANSPORTS
 from ocicat.engine.convert.selectors import NAMESPACE
 from ocicat.engine.plan import ServiceEndpoints
@@ -69,6 +71,14 @@ def _account_of(resource: Resource) -> str:
             return resource.spec.template.spec.service_account_name
         case _:
             return ""
+
+
+def admitted(resource: Resource) -> Resource:
+    """Return a resource as admission would store it: a pod that names no service account has `default`."""
+    if not isinstance(resource, Pod) or resource.spec.service_account_name:
+        return resource
+    spec = msgspec.structs.replace(resource.spec, service_account_name=DEFAULT_SERVICE_ACCOUNT)
+    return msgspec.structs.replace(resource, spec=spec)
 
 
 def makers(resources: Sequence[Resource]) -> Iterator[Resource]:

@@ -56,7 +56,7 @@ class World:
             problems: What was found wrong so far; conversion adds its own.
             origins: The document of each resource that was read from a text, for file and line.
         """
-        self.resources: tuple[Resource, ...] = tuple(resources)
+        self.resources: tuple[Resource, ...] = tuple(map(supply.admitted, resources))
         """The objects that count, as read."""
         self._origins = origins or {}
         self._index = PolicyIndex()

@@ -29,15 +29,6 @@ class Reporter(StrEnum):
     DST = "Dst"
 
 
-class EndpointType(StrEnum):
-    """What an end of a flow is (§11.5). The names are those of the flow API."""
-
-    WORKLOAD = "WorkloadEndpoint"
-    HOST = "HostEndpoint"
-    NETWORK_SET = "NetworkSet"
-    NETWORK = "Network"
-
-
 class HitKind(StrEnum):
     """What decided. The names are those of the flow API."""
 

@@ -23,11 +23,15 @@ from ocicat.model.selectortree import (
     Operator,
     Or,
     byte_order,
+    depth_of,
 )
 
 MAX_LABEL_BYTES: Final = 512
 MAX_DEPTH: Final = 100
-"""How deep parentheses may nest. Field lengths (§3.2: 1,024) keep real selectors far below."""
+"""How deep `&&`, `||` and `!` may nest in each other. Field lengths (§3.2: 1,024) keep real ones far below."""
+MAX_PARENTHESES: Final = 120
+"""How deep parentheses may nest, superfluous ones included. More than MAX_DEPTH: a canonical form writes a pair
+for each `&&` and `||`, and must parse."""
 
 
 class SelectorError(OcicatError, ValueError):
@@ -50,7 +54,10 @@ class SelectorError(OcicatError, ValueError):
 
 def tree_of(text: str) -> Node:
     """Return the tree of a selector's text. Raises SelectorError with the column of the trouble."""
-    return _Parser(text).selector()
+    tree = _Parser(text).selector()
+    if depth_of(tree) > MAX_DEPTH:
+        raise SelectorError(f"the selector is nested more than {MAX_DEPTH} deep", text, 0)
+    return tree
 
 
 # --- text → tokens ------------------------------------------------------------------------------------------
@@ -218,8 +225,8 @@ class _Parser:
 
     def group(self) -> Node:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise self.fail(f"parentheses are nested more than {MAX_DEPTH} deep")
+        if self.depth > MAX_PARENTHESES:
+            raise self.fail(f"parentheses are nested more than {MAX_PARENTHESES} deep")
         self.take()
         node = self.either()
         if self.next.kind != ")":

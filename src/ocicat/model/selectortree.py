@@ -134,6 +134,17 @@ def labels_of(node: Node) -> Iterator[str]:
             return
 
 
+def depth_of(node: Node) -> int:
+    """Return how many nodes with operands stand inside each other."""
+    match node:
+        case Not(operand):
+            return 1 + depth_of(operand)
+        case And(operands) | Or(operands):
+            return 1 + max(map(depth_of, operands))
+        case _:
+            return 0
+
+
 def compiled(node: Node) -> Matcher:
     """Return a function that tells whether labels satisfy the tree (§4.3)."""
     match node:

@@ -15,8 +15,8 @@ from ocicat.engine.identity import (
     shown_labels,
 )
 from ocicat.engine.policy import Entity, EntityKey, EntityKind
-from ocicat.model.flow import EndpointType
 from ocicat.model.net import Address, Prefix
+from ocicat.model.record import EndType
 
 
 def at(text: str) -> Address:
@@ -58,26 +58,26 @@ GLOBAL_SET = network_set("world", "", "198.51.100.0/24")
 EVERYBODY = (WEB, BARE, HOST, SET, GLOBAL_SET, node("n2", "172.18.0.3"))
 
 ENDS = [
-    ("10.0.0.1", FlowEnd(EndpointType.WORKLOAD, "web-7d9f6-*", "prod", ("app=web",))),
-    ("fd00::1", FlowEnd(EndpointType.WORKLOAD, "web-7d9f6-*", "prod", ("app=web",))),
-    ("10.0.0.2", FlowEnd(EndpointType.WORKLOAD, "db-0", "prod")),
+    ("10.0.0.1", FlowEnd(EndType.WORKLOAD, "web-7d9f6-*", "prod", ("app=web",))),
+    ("fd00::1", FlowEnd(EndType.WORKLOAD, "web-7d9f6-*", "prod", ("app=web",))),
+    ("10.0.0.2", FlowEnd(EndType.WORKLOAD, "db-0", "prod")),
     # "HostEndpoint | the node name … | `-`"
-    ("172.18.0.2", FlowEnd(EndpointType.HOST, "n1", "-", ("role=host",))),
+    ("172.18.0.2", FlowEnd(EndType.HOST, "n1", "-", ("role=host",))),
     # "set name | its namespace, or `-` for global"
-    ("192.0.2.7", FlowEnd(EndpointType.NETWORK_SET, "partners", "prod", ("kind=partner",))),
-    ("198.51.100.7", FlowEnd(EndpointType.NETWORK_SET, "world", "-")),
+    ("192.0.2.7", FlowEnd(EndType.NETWORK_SET, "partners", "prod", ("kind=partner",))),
+    ("198.51.100.7", FlowEnd(EndType.NETWORK_SET, "world", "-")),
     # A node without a HostEndpoint is just an address.
-    ("172.18.0.3", FlowEnd(EndpointType.NETWORK, "pvt", "-")),
+    ("172.18.0.3", FlowEnd(EndType.NETWORK, "pvt", "-")),
     # "`pvt` if in 10/8, 172.16/12, 192.168/16; else `pub`"
-    ("10.255.255.255", FlowEnd(EndpointType.NETWORK, "pvt", "-")),
-    ("172.31.0.1", FlowEnd(EndpointType.NETWORK, "pvt", "-")),
-    ("172.32.0.1", FlowEnd(EndpointType.NETWORK, "pub", "-")),
-    ("192.168.0.1", FlowEnd(EndpointType.NETWORK, "pvt", "-")),
+    ("10.255.255.255", FlowEnd(EndType.NETWORK, "pvt", "-")),
+    ("172.31.0.1", FlowEnd(EndType.NETWORK, "pvt", "-")),
+    ("172.32.0.1", FlowEnd(EndType.NETWORK, "pub", "-")),
+    ("192.168.0.1", FlowEnd(EndType.NETWORK, "pvt", "-")),
     # "**all IPv6, loopback, link-local and 100.64/10 are `pub`**"
-    ("fd00::9", FlowEnd(EndpointType.NETWORK, "pub", "-")),
-    ("127.0.0.1", FlowEnd(EndpointType.NETWORK, "pub", "-")),
-    ("169.254.0.1", FlowEnd(EndpointType.NETWORK, "pub", "-")),
-    ("100.64.0.1", FlowEnd(EndpointType.NETWORK, "pub", "-")),
+    ("fd00::9", FlowEnd(EndType.NETWORK, "pub", "-")),
+    ("127.0.0.1", FlowEnd(EndType.NETWORK, "pub", "-")),
+    ("169.254.0.1", FlowEnd(EndType.NETWORK, "pub", "-")),
+    ("100.64.0.1", FlowEnd(EndType.NETWORK, "pub", "-")),
 ]
 
 
