@@ -1,0 +1,35 @@
+"""Fixtures of tests that ask the kernel. Where that is impossible they are skipped aloud; in CI they fail."""
+
+import os
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from ocicat.model.net import Address
+from support.netns import Namespaces, why_impossible
+from support.pods_net import PodsNet
+
+NODE_ADDRESSES = (Address.parse("172.18.0.1"), Address.parse("fd18::1"))
+"""The addresses of the node in `pods_net`."""
+
+_reason = cache(why_impossible)
+
+
+@pytest.fixture
+def namespaces() -> Iterator[Namespaces]:
+    """A private user namespace with one network namespace, `node`; all is gone afterwards."""
+    if reason := _reason():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must run kernel tests, but: {reason}")
+        pytest.skip(reason)
+    with Namespaces() as made:
+        yield made
+
+
+@pytest.fixture
+def pods_net(namespaces: Namespaces) -> Iterator[PodsNet]:
+    """A node that routes, with a way out and no pods yet."""
+    net = PodsNet(namespaces, NODE_ADDRESSES)
+    yield net
+    net.close()
