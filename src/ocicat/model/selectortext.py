@@ -28,10 +28,10 @@ from ocicat.model.selectortree import (
 
 MAX_LABEL_BYTES: Final = 512
 MAX_DEPTH: Final = 100
-"""How deep `&&`, `||` and `!` may nest in each other. Field lengths (§3.2: 1,024) keep real ones far below."""
+"""How deep `&&`, `||` and `!` may nest. Field lengths (§3.2: 1,024) keep real selectors far below."""
 MAX_PARENTHESES: Final = 120
-"""How deep parentheses may nest, superfluous ones included. More than MAX_DEPTH: a canonical form writes a pair
-for each `&&` and `||`, and must parse."""
+"""How deep parentheses may nest, superfluous ones included. More than MAX_DEPTH: a canonical form writes a
+pair for each `&&` and `||`, and must parse."""
 
 
 class SelectorError(OcicatError, ValueError):
