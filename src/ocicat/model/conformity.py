@@ -52,7 +52,7 @@ def conformed(value: Any, struct: type[Resource], *, unknown_fields: bool) -> tu
     The recursion is as deep as the types are: twelve levels, whatever the value.
     """
     walk = _Walk(unknown_fields=unknown_fields)
-    return walk.value(value, inspect.type_info(struct), ()), walk.deviations
+    return walk.value(value, _type_of(struct), ()), walk.deviations
 
 
 class _Walk:
@@ -140,10 +140,13 @@ class _Walk:
         self.deviations.append(Deviation("OC0026", (*path, name), what, fix, at_key=True))
 
 
+_type_of: Final = cache(inspect.type_info)
+
+
 @cache
 def _fields(struct: type) -> dict[str, inspect.Type]:
     """Return the fields of a struct by their name in manifests."""
-    info = inspect.type_info(struct)
+    info = _type_of(struct)
     return (
         {field.encode_name: field.type for field in info.fields}
         if isinstance(info, inspect.StructType)

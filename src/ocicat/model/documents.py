@@ -22,7 +22,7 @@ __all__ = ["DEFAULT_LIMITS", "Document", "Limits", "Passage", "read"]
 
 DEFAULT_LIMITS: Final = Limits()
 
-_JSON_START: Final = re.compile(r"\s*[{\[]\s*(?P<quote>[\"{\[]?)")
+_JSON_START: Final = re.compile(r"\s*(?:\{\s*(?P<key>\")?|\[\s*(?P<item>[\"{\[])?)")
 
 
 class Passage:
@@ -163,10 +163,11 @@ def _composed(text: str, file: str, limits: Limits) -> tuple[list[Composed], lis
     if opening is None:
         return *yamltext.compose(text, limits), True
     documents, faults = jsontext.compose(text, limits)
-    if not faults or faults[0].code != "OC0005" or file.endswith(".json"):
+    # JSON that only lacks its end is no YAML either, so the second try is spared: the text may be large.
+    if not faults or faults[0].code != "OC0005" or not faults[0].value or file.endswith(".json"):
         return documents, faults, False
     yaml_documents, yaml_faults = yamltext.compose(text, limits)
-    if yaml_faults and opening["quote"] and "\n---" not in text:
+    if yaml_faults and (opening["key"] or opening["item"]) and "\n---" not in text:
         return documents, faults, False
     return yaml_documents, yaml_faults, True
 

@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Any, Final
 
 from ocicat.model.positions import Lines, Path, Place, Shape, Token, visits
-from ocicat.model.reading import SHOWN, Composed, Fault, Limits, Span, StoppedError, shown
+from ocicat.model.reading import SHOWN, SHOWN_STEPS, Composed, Fault, Limits, Span, StoppedError, shown
 from ocicat.model.scalars import MAX_DIGITS
 
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
@@ -225,7 +225,7 @@ class _Reader:
                 where = match.start()
                 break
         what = f"maps and lists stand inside each other more than {self.limits.depth} deep"
-        return StoppedError(Fault("OC0006", what, self.lines.place(where), path))
+        return StoppedError(Fault("OC0006", what, self.lines.place(where), path[:SHOWN_STEPS]))
 
     def _error(self, message: str, position: int) -> json.JSONDecodeError:
         return json.JSONDecodeError(message, self.text, position)

@@ -14,6 +14,8 @@ from ocicat.model.positions import Path, Place, path_text
 
 SHOWN: Final = 60
 """Characters of a user's value that a message repeats; the rest would push the message off the screen."""
+SHOWN_STEPS: Final = 8
+"""Steps of a path that a message about depth repeats."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

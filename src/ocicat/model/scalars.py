@@ -67,8 +67,17 @@ def _number(text: str) -> str | int | float:
     return text
 
 
+def as_key(value: Scalar) -> str | None:
+    """Return the text that kubectl makes of a key that is a number or truth; None for nothing."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return as_json(value)
+
+
 def as_json(value: Scalar) -> str:
-    """Return `value` as JSON spells it, which is how kubectl turns a key that is no text into one."""
+    """Return `value` as JSON spells it."""
     match value:
         case None:
             return "null"

@@ -21,8 +21,8 @@ from yaml.events import (
 )
 
 from ocicat.model.positions import Path, Place
-from ocicat.model.reading import Composed, Fault, Limits, Span, StoppedError, shown
-from ocicat.model.scalars import NumberError, Scalar, as_json, plain
+from ocicat.model.reading import SHOWN_STEPS, Composed, Fault, Limits, Span, StoppedError, shown
+from ocicat.model.scalars import NumberError, Scalar, as_json, as_key, plain
 
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Only its event stream is used, never its constructors."""
@@ -52,7 +52,7 @@ class _Anchor(msgspec.Struct, frozen=True):
 
     value: Any
     nodes: int
-    """Values in it; 0 while it is still being built."""
+    """Values in it, with those of the aliases in it; 0 while it is still being built."""
     levels: int
     """Maps and lists inside each other, itself included."""
 
@@ -70,7 +70,7 @@ class _Frame:
         self.merges: list[dict[str, Any]] = []
         self.levels = 1
         self.nodes = nodes
-        """Values that came before it."""
+        """Values that came before it, those included that aliases stand for."""
 
 
 class Composer:
@@ -92,7 +92,7 @@ class Composer:
         """The top-level list `items`, whose members get spans."""
         self._items: list[Span] = []
         self._keys: dict[str, str] = {}
-        """Each distinct key once: ten thousand pods have the same hundred keys."""
+        """Each plain key that is text, once: ten thousand pods have the same hundred keys."""
 
     def documents(self) -> Iterator[Composed]:
         """Yield each document when it is complete. Raises StoppedError and yaml.YAMLError."""
@@ -102,6 +102,7 @@ class Composer:
                 if isinstance(event, NodeEvent):
                     self.faults, self._items, self._anchors, self._unfolded = [], [], {}, 0
                     value, end = self._value(event, loader.get_event)
+                    loader.get_event()  # the document's end: only here is it certain that nothing follows
                     span = self._span(event.start_mark, end)
                     yield Composed(value, span, tuple(self._items), tuple(self.faults))
                     self.faults = []
@@ -119,7 +120,7 @@ class Composer:
                 raise self._stop("OC0007", f"the source holds more than {limit:,} values", event.start_mark)
             if isinstance(event, ScalarEvent):
                 frame = frames[-1]
-                if type(frame.value) is dict and frame.key is _NO_KEY:
+                if frame.key is _NO_KEY and type(frame.value) is dict:
                     frame.key = self._key(frame, event)
                 else:
                     self._put(frame, self._scalar(event), event)
@@ -142,7 +143,7 @@ class Composer:
         if event.tag not in _COLLECTION_TAGS:
             self._unknown_tag(event)
         is_map = isinstance(event, MappingStartEvent)
-        frame = _Frame({} if is_map else [], event.start_mark, event.anchor, self.nodes)
+        frame = _Frame({} if is_map else [], event.start_mark, event.anchor, self.nodes + self._unfolded)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(None, 0, 0)
         if not is_map and len(frames) == 2 and frames[1].key == "items":
@@ -157,9 +158,10 @@ class Composer:
                 frame.value.setdefault(key, value)
         parent.levels = max(parent.levels, frame.levels + 1)
         if frame.anchor is not None:
-            self._anchors[frame.anchor] = _Anchor(frame.value, self.nodes - frame.nodes, frame.levels)
+            nodes = self.nodes + self._unfolded - frame.nodes
+            self._anchors[frame.anchor] = _Anchor(frame.value, nodes, frame.levels)
         if type(parent.value) is dict and parent.key is _NO_KEY:
-            self._bad_key(frame.start, "a list or map")
+            self._bad_key(frame.start, "a list or map", "write text as the key, without [ ] and { }")
             parent.key = _BROKEN
         else:
             self._put(parent, frame.value, event, frame.start)
@@ -198,7 +200,7 @@ class Composer:
                 frame.key = _BROKEN
                 return
         if as_key:
-            frame.key = self._text_key(frame, anchor.value, mark)
+            frame.key = self._alias_key(frame, anchor.value, mark)
             return
         self._unfolded += anchor.nodes
         if self._unfolded > self.limits.unfolded:
@@ -212,32 +214,41 @@ class Composer:
     # --- keys and scalars -------------------------------------------------------------------------------
 
     def _key(self, frame: _Frame, event: ScalarEvent) -> str | _Mark:
-        """Return the key that a scalar spells. A number or truth that JSON would write alike is text."""
-        if event.anchor is None and event.tag is None:
-            text = event.value
-            if not event.implicit[0]:
-                return self._text_key(frame, text, event.start_mark)
-            if text == "<<":
-                return _MERGE
-            value = plain(text) if len(text) < 40 else text
-        else:
-            value = self._scalar(event)
-        if type(value) is not str and (value is None or as_json(value) != event.value):
-            self._bad_key(event.start_mark, f"{shown(event.value) or 'nothing'} (YAML: {as_json(value)})")
-            return _BROKEN
-        return self._text_key(frame, event.value, event.start_mark)
+        """Return the key that a scalar spells: the text, or what to do with the value that follows."""
+        text = event.value
+        key: str | _Mark | None = self._keys.get(text)
+        if key is None or event.tag is not None or event.anchor is not None:
+            key = self._first_key(event)
+        return self._repeated_key(text, event.start_mark) if key in frame.value else key
 
-    def _text_key(self, frame: _Frame, key: Any, mark: Any) -> str | _Mark:
-        if type(key) is not str:
+    def _first_key(self, event: ScalarEvent) -> str | _Mark:
+        """Return the key that a scalar spells when it is met for the first time.
+
+        A number or truth is a key too, where its text is what kubectl would make of it.
+        """
+        text = event.value
+        is_plain = event.implicit[0] and event.tag is None
+        if is_plain and text == "<<":
+            return _MERGE
+        value = self._scalar(event)
+        if type(value) is not str and as_key(value) != text:
+            self._bad_key(event.start_mark, f"{shown(text) or 'nothing'} (YAML: {as_json(value)})")
+            return _BROKEN
+        if is_plain and type(value) is str:
+            self._keys[text] = text
+        return text
+
+    def _alias_key(self, frame: _Frame, value: Any, mark: Any) -> str | _Mark:
+        if type(value) is not str:
             self._bad_key(mark, "an alias for something that is not text")
             return _BROKEN
-        if key in frame.value:
-            self._fault("OC0009", f'the key "{shown(key)}" stands here a second time', mark, (key,))
-            return _BROKEN
-        return self._keys.setdefault(key, key)
+        return self._repeated_key(value, mark) if value in frame.value else value
 
-    def _bad_key(self, mark: Any, found: str) -> None:
-        fix = ""
+    def _repeated_key(self, key: str, mark: Any) -> _Mark:
+        self._fault("OC0009", f'the key "{shown(key)}" stands here a second time', mark, (key,))
+        return _BROKEN
+
+    def _bad_key(self, mark: Any, found: str, fix: str = "") -> None:
         if "{{" in self.text[max(mark.index - 1, 0) : mark.index + 2]:
             fix = (
                 'put the template into quotes: "{{ … }}"; a Helm chart must be rendered first (helm template)'
@@ -295,7 +306,7 @@ class Composer:
         return self._stop("OC0006", what, mark)
 
     def _stop(self, code: str, what: str, mark: Any) -> StoppedError:
-        return StoppedError(Fault(code, what, self._place(mark), self._path()))
+        return StoppedError(Fault(code, what, self._place(mark), self._path()[:SHOWN_STEPS]))
 
     def _fault(self, code: str, what: str, mark: Any, below: Path = (), fix: str = "") -> None:
         self.faults.append(Fault(code, what, self._place(mark), (*self._path(), *below), fix))

@@ -19,8 +19,10 @@ from ocicat.model.yamlcomposer import LOADER, Composer
 from ocicat.model.yamlmistakes import explained
 
 _MARKER: Final = re.compile(r"\n(?=---(?:[ \t\r\n]|\Z))|\n\.\.\.(?:[ \t\r][^\n]*)?(?:\n|\Z)")
-_BLANK: Final = re.compile(r"(?:---(?=[ \t\r\n]|\Z))?(?:[ \t\r]*(?:#[^\n]*)?(?:\n|\Z))*")
-_DIRECTIVES: Final = re.compile(r"(?:(?:%[^\n]*|[ \t\r]*(?:#[^\n]*)?)(?:\n|\Z))*")
+# The repetitions are possessive: none needs a second try, and remembering one for every line would take more
+# memory than the text.
+_BLANK: Final = re.compile(r"(?:(?:---|\.\.\.)(?=[ \t\r\n]|\Z))?+(?:[ \t\r]*+(?:#[^\n]*+)?+(?:\n|\Z))*+")
+_DIRECTIVES: Final = re.compile(r"(?:(?:%[^\n]*+|[ \t\r]*+(?:#[^\n]*+)?+)(?:\n|\Z))*+")
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -62,12 +64,11 @@ def compose(text: str, limits: Limits) -> tuple[list[Composed], list[Fault]]:
     """
     documents: list[Composed] = []
     faults: list[Fault] = []
+    if text.count("\n---") + text.count("\n...") > limits.documents:
+        what = f"the source has more than {limits.documents:,} documents"
+        return [], [Fault("OC0007", what, Place(1, 1), fix="split the file")]
     nodes = 0
-    for count, piece in enumerate(pieces(text)):
-        if count == limits.documents:
-            what = f"the source has more than {limits.documents:,} documents"
-            faults.append(Fault("OC0007", what, Place(piece.line + 1, 1), fix="split the file"))
-            break
+    for piece in pieces(text):
         if too_long := _long_line(piece, limits.line):
             faults.append(too_long)
             continue
