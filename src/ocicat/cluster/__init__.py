@@ -1,0 +1,2 @@
+"""The embedded cluster: a Kubernetes API server in this process, and the client that watches any API
+server."""

@@ -1,0 +1,159 @@
+"""`ApiServer`: the API server as one object — made from settings, a store and a node connector; served
+until told to stop."""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import time
+from typing import Final
+
+from aiohttp import web
+
+from ocicat.cluster.apiserver.access import Access
+from ocicat.cluster.apiserver.admission import Admission
+from ocicat.cluster.apiserver.authentication import Authenticator
+from ocicat.cluster.apiserver.core import Chance, Core, SystemChance
+from ocicat.cluster.apiserver.credentials import Credentials, ensure_credentials, kubeconfig, write_kubeconfig
+from ocicat.cluster.apiserver.documents import Documents
+from ocicat.cluster.apiserver.node import NodeConnector, NoNode
+from ocicat.cluster.apiserver.objects import Context, Objects
+from ocicat.cluster.apiserver.parts import Parts
+from ocicat.cluster.apiserver.reading import Reading
+from ocicat.cluster.apiserver.reviews import Reviews
+from ocicat.cluster.apiserver.routing import Routes
+from ocicat.cluster.apiserver.schemas import load_schemas
+from ocicat.cluster.apiserver.settings import ApiServerSettings
+from ocicat.cluster.apiserver.watching import Watching
+from ocicat.cluster.apiserver.writing import Writing
+from ocicat.cluster.resources.bodies import Body
+from ocicat.cluster.resources.bootstrap import initial_objects
+from ocicat.cluster.resources.rbac import MASTERS, User
+from ocicat.cluster.store.protocol import Store, StoreBrokenError
+from ocicat.cluster.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
+_STANDARD_NAMES: Final = (
+    "localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local", "10.96.0.1", "fd00:10:96::1",
+)  # fmt: skip
+_SYSTEM: Final = User("system:apiserver", (MASTERS,))
+_GRACE_S: Final = 2.0
+"""Seconds that open requests have to end when the server stops."""
+
+
+class ApiServer:
+    """One embedded Kubernetes API server.
+
+    `core`, `objects` and `credentials` are for those who run in the same process (controllers, the
+    command); every one else comes over HTTPS.
+    """
+
+    def __init__(
+        self,
+        settings: ApiServerSettings,
+        *,
+        store: Store | None = None,
+        node: NodeConnector | None = None,
+        chance: Chance | None = None,
+    ) -> None:
+        """Open the state folder, making in it what is absent. Blocks for some hundred milliseconds.
+
+        Raises:
+            StoreBrokenError: the store cannot be opened.
+            SchemasMissingError: the schemas of Kubernetes' kinds are not installed.
+        """
+        self.settings: Final = settings
+        names = tuple(dict.fromkeys((*_STANDARD_NAMES, settings.host, *settings.names)))
+        now = datetime.datetime.now(datetime.UTC)
+        self.credentials: Final[Credentials] = ensure_credentials(settings.data / "pki", names, now)
+        self.store: Final[Store] = store or SqliteStore(settings.data)
+        self.core: Final = Core(
+            self.store, load_schemas(settings.data / "cache"), time.time_ns, chance or SystemChance()
+        )
+        self._stopping: Final = asyncio.Event()
+        access = Access(self.core)
+        self.objects: Final = Objects(self.core, Admission(self.core, access, settings.service_ranges))
+        authenticator = Authenticator(self.core, self.credentials, access)
+        reading = Reading(self.core, access, self.objects)
+        writing = Writing(self.core, access, self.objects)
+        self._routes: Final = Routes(
+            self.core,
+            access,
+            authenticator,
+            Documents(self.core, settings.release, lambda: self.url.removeprefix("https://")),
+            reading,
+            Watching(self.core, access, settings, self._stopping),
+            writing,
+            Parts(self.core, self.objects, reading, writing, node or NoNode(), self.credentials.account_key),
+            Reviews(access, authenticator),
+            settings.request_timeout_s,
+        )
+        self._port = settings.port
+        self._bootstrap()
+
+    @property
+    def url(self) -> str:
+        """Return the address that clients use; with port 0 it is known once the server listens."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"https://{host}:{self._port}"
+
+    def _bootstrap(self) -> None:
+        context = Context(_SYSTEM, "ocicat")
+        for thing in initial_objects(self.core.chance.uid().replace("-", ""), self.settings.calico_release):
+            kind = self.core.registry.of(thing["apiVersion"], thing["kind"])
+            if kind is not None and self.core.find(kind, "", thing["metadata"]["name"]) is None:
+                self.objects.create(kind, "", Body(thing), context)
+
+    async def serve(self, ready: asyncio.Event | None = None) -> None:
+        """Serve until `stop` is called or the task is cancelled; then end open streams and close the store.
+
+        `ready` is set when the port is open and `kubeconfig` is written into the state folder.
+        """
+        runner = web.AppRunner(
+            self._application(), access_log=None, handle_signals=False, shutdown_timeout=_GRACE_S
+        )
+        await runner.setup()
+        compaction = asyncio.create_task(self._compact())
+        try:
+            site = web.TCPSite(
+                runner,
+                self.settings.host,
+                self.settings.port,
+                ssl_context=self.credentials.server_context(),
+                backlog=1024,
+            )
+            await site.start()
+            self._port = int(runner.addresses[0][1])
+            write_kubeconfig(
+                self.settings.data / "kubeconfig",
+                kubeconfig(self.credentials, self.settings.cluster, self.url),
+            )
+            if ready is not None:
+                ready.set()
+            await self._stopping.wait()
+        finally:
+            self._stopping.set()
+            compaction.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await compaction
+            await runner.cleanup()
+            self.store.close()
+
+    def stop(self) -> None:
+        """Ask `serve` to end. From the loop's thread."""
+        self._stopping.set()
+        self.core.wake_all()
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=0)
+        application.router.add_route("*", "/{path:.*}", self._routes.handle)
+        return application
+
+    async def _compact(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.compaction_interval_s)
+            try:
+                await asyncio.to_thread(self.store.compact)
+            except StoreBrokenError:
+                log.exception("store.compaction_failed")
