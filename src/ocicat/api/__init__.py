@@ -1,0 +1,1 @@
+"""What ocicat offers and speaks over the network: the flow API, server and client."""

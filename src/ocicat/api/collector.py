@@ -1,0 +1,144 @@
+"""`Collector`: the receiving side of the flow API, for the hub and for tests.
+
+It takes flows one by one (FlowCollector, as Calico's agents send them) and in batches (FlowBatches, ours),
+hands them on, and acknowledges what was taken. A sender that reconnects repeats what it sent lately;
+repetitions are acknowledged and dropped. They are known by the sender's identity, which outlives its
+connection: the certificate's names, else its address without port, so a reconnection is not counted twice.
+Source: spec/flows-and-console §5.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from typing import Any, Final
+
+from ocicat.api.proto import flows_pb2 as pb
+from ocicat.api.proto import flows_pb2_grpc as stubs
+from ocicat.api.records import SECOND_NS, RecordError, record_of
+from ocicat.model.record import FlowRecord
+from ocicat.ports.clock import Clock
+
+REMEMBER_NS: Final = 300 * SECOND_NS
+"""How long a flow is remembered, as long as senders keep them for repetition."""
+
+SENDERS: Final = 10_000
+"""Runs of senders whose last batch is remembered: more agents than a cluster has nodes."""
+
+Take = Callable[[Sequence[FlowRecord]], Awaitable[None]]
+"""Keeps records; when it returns, their sender may forget them."""
+
+
+class Collector:
+    """Both ways to send flows. Register it with `add_to`."""
+
+    def __init__(self, take: Take, clock: Clock) -> None:
+        """Hand records to `take`."""
+        self._take = take
+        self._seen = _Seen(clock)
+        self.received = 0
+        """Flows received since the start, repetitions and refused ones included."""
+        self.refused = 0
+        """Flows that were no records."""
+        self.repeated = 0
+        """Flows that had been taken before."""
+        self._senders: OrderedDict[str, _Sender] = OrderedDict()
+
+    def add_to(self, server: Any) -> None:
+        """Serve both methods on a gRPC server."""
+        stubs.add_FlowCollectorServicer_to_server(self, server)
+        stubs.add_FlowBatchesServicer_to_server(self, server)
+
+    async def Connect(  # noqa: N802  # the name in the contract
+        self, updates: AsyncIterator[pb.FlowUpdate], context: Any
+    ) -> AsyncIterator[pb.FlowReceipt]:
+        """Take flows one by one."""
+        sender = identity(context)
+        async for update in updates:
+            self.received += 1
+            record = self._readable(update.flow)
+            if record is not None:
+                flow = (sender, record.key, record.start_ns, record.end_ns)
+                if self._seen.known(flow):
+                    self.repeated += 1
+                else:
+                    await self._take([record])
+                    self._seen.note(flow)
+            yield pb.FlowReceipt()
+
+    async def Push(  # noqa: N802  # the name in the contract
+        self, batches: AsyncIterator[pb.FlowBatch], context: Any
+    ) -> AsyncIterator[pb.FlowBatchReceipt]:
+        """Take flows in batches."""
+        async for batch in batches:
+            self.received += len(batch.flows)
+            sender = self._sender(f"{identity(context)} {batch.sender}")
+            sender.lost = batch.lost
+            # A sender that reconnects repeats a batch while its first copy is perhaps still being kept.
+            async with sender.lock:
+                if batch.sequence > sender.sequence:
+                    await self._take([record for flow in batch.flows if (record := self._readable(flow))])
+                    sender.sequence = batch.sequence
+                else:
+                    self.repeated += len(batch.flows)
+            yield pb.FlowBatchReceipt(sequence=batch.sequence)
+
+    @property
+    def lost_by_senders(self) -> int:
+        """How many records the senders say that they have given up."""
+        return sum(sender.lost for sender in self._senders.values())
+
+    def _sender(self, name: str) -> "_Sender":
+        sender = self._senders.setdefault(name, _Sender())
+        self._senders.move_to_end(name)
+        while len(self._senders) > SENDERS:
+            self._senders.popitem(last=False)
+        return sender
+
+    def _readable(self, flow: pb.Flow) -> FlowRecord | None:
+        try:
+            return record_of(flow)
+        except RecordError:
+            self.refused += 1
+            return None
+
+
+def identity(context: Any) -> str:
+    """Return who sends: the first name of the client's certificate, else its address without port."""
+    names = context.peer_identities()
+    if names:
+        first: bytes = next(iter(names))
+        return first.decode("utf-8", "replace")
+    kind, _, rest = context.peer().partition(":")
+    host = rest.rpartition(":")[0] if kind in ("ipv4", "ipv6") else rest
+    return f"{kind}:{host}"
+
+
+class _Sender:
+    """What is known of one run of a sender of batches."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.lost = 0
+        self.lock = asyncio.Lock()
+
+
+class _Seen:
+    """What was taken lately."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._moments: OrderedDict[Hashable, int] = OrderedDict()
+
+    def known(self, thing: Hashable) -> bool:
+        """Tell whether `thing` was noted lately."""
+        horizon_ns = self._clock.monotonic_ns() - REMEMBER_NS
+        while self._moments:
+            oldest, moment_ns = next(iter(self._moments.items()))
+            if moment_ns >= horizon_ns:
+                break
+            del self._moments[oldest]
+        return thing in self._moments
+
+    def note(self, thing: Hashable) -> None:
+        """Remember `thing` from now on."""
+        self._moments[thing] = self._clock.monotonic_ns()
