@@ -247,7 +247,7 @@ class FlowClient:
         now_ns = self._timer.monotonic_ns
         for update in turns.sent_since(now_ns() - REPLAY_NS):
             await self._turn(call, update)
-        while True:
+        while not call.done():
             turns.gather(self._outbox.take(TURNS_WAITING), self._timer.now_ns() - SETTLE_NS)
             while turns.due:
                 update = pb.FlowUpdate(flow=flow_of(turns.due[0]))
@@ -256,6 +256,7 @@ class FlowClient:
                 self._sent += 1
             turns.forget(now_ns() - REPLAY_NS)
             await self._timer.sleep(1.0)
+        raise StalledError("the server ended the stream")
 
     async def _turn(self, call: Any, update: pb.FlowUpdate) -> None:
         await self._write(call, update)
