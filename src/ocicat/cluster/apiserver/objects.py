@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.cluster.apiserver.admission import Admission
-from ocicat.cluster.apiserver.core import Core
+from ocicat.cluster.apiserver.core import DEFINITIONS, Core
 from ocicat.cluster.resources import deletion, managed, meta, patches
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.defaults import defaulted
@@ -23,6 +23,7 @@ from ocicat.cluster.store.protocol import Stored, Write
 
 Thing = Mapping[str, Any]
 STATUS: Final = "status"
+_CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -208,10 +209,25 @@ class Objects:
         return found
 
     def _remove(self, kind: Kind, old: Stored, context: Context) -> None:
-        metadata = metadata_of(old.thing)
-        if not context.dry_run:
-            namespace = str(metadata.get("namespace", ""))
-            self._core.commit([Write(kind.resource, namespace, str(metadata["name"]), None, old.revision)])
+        if context.dry_run:
+            return
+        writes = [_removal(kind.resource, old)]
+        if kind.custom and len(self._core.store.scan(kind.resource)) == 1:
+            definition = self._core.store.get(DEFINITIONS, "", kind.resource)
+            if definition is not None and metadata_of(definition.thing).get("deletionTimestamp"):
+                writes.append(_removal(DEFINITIONS, definition))  # it only waited for its last object
+        self._core.commit(writes)
+
+    def _empty(self, definition: Thing, options: deletion.Options, context: Context) -> bool:
+        """Delete all objects of a custom resource that goes; False where finalizers hold some of them."""
+        resource = str(metadata_of(definition)["name"])
+        kind = self._core.registry.stored_as(resource)
+        if kind is None or context.dry_run:
+            return True
+        self.delete_all(
+            kind, self._core.store.scan(resource), deletion.Options(policy=options.policy), context
+        )
+        return not self._core.store.scan(resource)
 
     def delete(
         self, kind: Kind, namespace: str, name: str, options: deletion.Options, context: Context
@@ -219,7 +235,10 @@ class Objects:
         """Delete the object, or mark it as dying. Raises ApiError."""
         old = self.existing(kind, namespace, name)
         self._admission.admit_deletion(kind, old.thing)
-        outcome = deletion.deleted(kind, self.presented(kind, old), options, self._core.now_ns())
+        live = self.presented(kind, old)
+        if kind.resource == DEFINITIONS and not self._empty(live, options, context):
+            live["metadata"]["finalizers"] = [*(live["metadata"].get("finalizers") or ()), _CLEANUP]
+        outcome = deletion.deleted(kind, live, options, self._core.now_ns())
         if outcome.gone:
             self._remove(kind, old, context)
             uid = str(metadata_of(old.thing).get("uid", ""))
@@ -236,6 +255,11 @@ class Objects:
             metadata = metadata_of(stored.thing)
             self.delete(kind, str(metadata.get("namespace", "")), str(metadata["name"]), options, context)
         return [self.in_version(kind, stored.thing) for stored in chosen]
+
+
+def _removal(resource: str, stored: Stored) -> Write:
+    metadata = metadata_of(stored.thing)
+    return Write(resource, str(metadata.get("namespace", "")), str(metadata["name"]), None, stored.revision)
 
 
 def _own(thing: Thing) -> dict[str, Any]:

@@ -68,8 +68,10 @@ class Routes:
             return _refused(refusal)
         except TimeoutError:
             return _refused(ApiError("Timeout", "the request did not arrive, or was not answered, in time"))
-        except (ConnectionError, asyncio.CancelledError):
-            raise  # the client is gone: nothing to answer, nothing to report
+        except ConnectionError:
+            return web.Response(
+                status=400
+            )  # the client is gone: nobody reads this, and it is no error of ours
         except web.HTTPException as refusal:
             return _refused(bad_request(refusal.reason))
         except StoreBrokenError as broken:

@@ -23,7 +23,7 @@ from ocicat.cluster.resources.schema import PREFIX, Schemas
 from ocicat.model import kinds as policy_kinds
 from ocicat.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
 
-_READER: Final = 3
+_READER: Final = 4
 """Raised when this module would make other definitions from the same models."""
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _EXTRA: Final = (
@@ -96,13 +96,11 @@ def _model_name(struct: type[msgspec.Struct]) -> str:
 
 
 def _polished(name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Put right what the models' types do not say: FieldsV1, schemas in schemas, raw extensions."""
+    """Put right what the models' types do not say."""
     short = name.rpartition(".")[2]
     properties = dict(definition.get("properties") or {})
     if short == "ManagedFieldsEntry":
         properties["fieldsV1"] = {**properties["fieldsV1"], **_open_object()}
-    if short == "JSONSchemaProps":
-        return {**definition, "properties": {}, **_open_object()}
     return {**definition, "properties": properties}
 
 

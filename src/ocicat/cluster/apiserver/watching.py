@@ -5,6 +5,7 @@ that its place has been forgotten, is told so (410 Expired), and begins anew, as
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -64,11 +65,12 @@ class Watching:
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         answer.enable_chunked_encoding()
-        await answer.prepare(call.request)
-        for begin in range(0, len(first), _BATCH):
-            await answer.write(b"".join(first[begin : begin + _BATCH]))
-        await self._follow(call, interest, cursor, encode, answer)
-        await answer.write_eof()
+        with contextlib.suppress(ConnectionError):  # a vanished client is normal
+            await answer.prepare(call.request)
+            for begin in range(0, len(first), _BATCH):
+                await answer.write(b"".join(first[begin : begin + _BATCH]))
+            await self._follow(call, interest, cursor, encode, answer)
+            await answer.write_eof()
         return answer
 
     def _check_history(self, call: Call, cursor: int) -> None:

@@ -14,7 +14,8 @@ from ocicat.cluster.apiserver.reading import chosen, interest_of
 from ocicat.cluster.resources import deletion, patches
 from ocicat.cluster.resources.errors import bad_request, invalid, required, unsupported_media_type
 from ocicat.cluster.resources.fieldcheck import STRICT
-from ocicat.cluster.resources.kinds import Kind, metadata_of
+from ocicat.cluster.resources.kinds import metadata_of
+from ocicat.cluster.resources.openapi import patch_types
 from ocicat.cluster.resources.request import flag
 from ocicat.cluster.resources.tables import table, wants_table
 from ocicat.cluster.resources.watch import tier_of
@@ -124,14 +125,7 @@ def _dry(context: Context, options: deletion.Options) -> Context:
 def patch_type(call: Call) -> str:
     """Return the media type of a patch. Raises ApiError (415) where the kind does not take it."""
     how = call.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    accepted = accepted_patches(call.kind)
+    accepted = patch_types(call.kind)
     if how not in accepted:
         raise unsupported_media_type(how[:100], accepted)
     return how
-
-
-def accepted_patches(kind: Kind) -> tuple[str, ...]:
-    """Return the patches that a kind takes; strategic ones need a schema with merge keys."""
-    if kind.strategic:
-        return (patches.JSON, patches.MERGE, patches.STRATEGIC, patches.APPLY)
-    return (patches.JSON, patches.MERGE, patches.APPLY)

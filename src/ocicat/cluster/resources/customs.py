@@ -23,8 +23,6 @@ Thing = Mapping[str, Any]
 def kinds_of(definition: Thing) -> list[Kind]:
     """Return the kinds that a definition serves, the storage version first; none for one that is going
     away."""
-    if metadata_of(definition).get("deletionTimestamp"):
-        return []
     spec = definition["spec"]
     versions = sorted(
         (row for row in spec["versions"] if row.get("served")), key=lambda row: not row.get("storage")

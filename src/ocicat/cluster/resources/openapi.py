@@ -11,14 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.cluster.resources.kinds import Kind, Registry
+from ocicat.cluster.resources.patches import APPLY, JSON, MERGE, STRATEGIC
 from ocicat.cluster.resources.schema import PREFIX, Node, Schemas
 
 _V3_PREFIX: Final = "#/components/schemas/"
 _BODIES: Final = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
-_PATCHES: Final = (
-    "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)  # fmt: skip
 _WRITE_PARAMETERS: Final = ("dryRun", "fieldManager", "fieldValidation")
 _TEXTS: Final = {
     "dryRun": "When present, indicates that modifications should not be persisted.",
@@ -41,6 +38,14 @@ _ITEM: Final[tuple[tuple[str, Operation], ...]] = (
     ("patch", ("patch", "patch", (*_WRITE_PARAMETERS, "force"))),
     ("delete", ("delete", "delete", ("dryRun",))),
 )
+
+
+def patch_types(kind: Kind) -> tuple[str, ...]:
+    """Return the patches that a kind takes; a strategic one needs a schema with merge keys.
+
+    kubectl sends a strategic patch to whatever lists it here.
+    """
+    return (JSON, MERGE, *((STRATEGIC,) if kind.strategic else ()), APPLY)
 
 
 def root_of(group: str, version: str) -> str:
@@ -97,7 +102,7 @@ def _operation_v2(kind: Kind, path: str, method: str, action: str, names: tuple[
         "x-kubernetes-group-version-kind": kind.gvk(),
     }
     if method == "patch":
-        body["consumes"] = list(_PATCHES)
+        body["consumes"] = list(patch_types(kind))
     return body
 
 
@@ -153,7 +158,7 @@ def _operation_v3(kind: Kind, path: str, method: str, action: str, names: tuple[
     }
     if method in ("post", "put", "patch"):
         reference = {"$ref": _V3_PREFIX + kind.schema}
-        types = _PATCHES if method == "patch" else _BODIES
+        types = patch_types(kind) if method == "patch" else _BODIES
         schema: dict[str, Any] = {"type": "object"} if method == "patch" else reference
         body["requestBody"] = {"required": True, "content": {word: {"schema": schema} for word in types}}
     return body
