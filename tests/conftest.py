@@ -1,3 +1,3 @@
 """Fixtures that more than one folder of tests uses."""
 
-pytest_plugins = ["support.kernel", "support.coroutines"]
+pytest_plugins = ["support.kernel", "support.coroutines", "support.kubectl"]

@@ -16,6 +16,7 @@ from ocicat.cluster.resources.watch import tier_of
 
 _TIER_LABEL: Final = "projectcalico.org/tier"
 _BUILT_IN_TIERS: Final = frozenset(name for name, _, _ in TIERS)
+_TIER_ORDER: Final = 1_000_000
 _DEFAULT_PROFILE: Final = "projectcalico-default-allow"
 _BLOCKING: Final = tuple(
     f"{plural}.{CALICO}" for plural in sorted(TIERED - {"stagedkubernetesnetworkpolicies"})
@@ -44,7 +45,9 @@ def _defaulted(kind: Kind, new: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(spec, dict):
         return new
     if kind.plural == "tiers":
-        spec.setdefault("defaultAction", "Deny")
+        spec["defaultAction"] = spec.get("defaultAction") or "Deny"
+        if spec.get("order") is None:
+            spec["order"] = _TIER_ORDER
         return {**new, "spec": spec}
     if kind.plural not in TIERED:
         return new

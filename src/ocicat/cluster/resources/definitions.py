@@ -26,6 +26,8 @@ _SCALARS: Final[Mapping[Any, Mapping[str, Any]]] = {
     bool: {"type": "boolean"},
 }
 _INT_OR_STRING: Final = {"type": "string", "format": "int-or-string", "x-kubernetes-int-or-string": True}
+_ANYTHING: Final = {"x-kubernetes-preserve-unknown-fields": True}
+"""The schema of a field of any type; an empty one would break `kubectl explain`."""
 _ANY_OBJECT: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -67,7 +69,7 @@ def _schema(hint: Any, named: Named, reached: list[Struct]) -> dict[str, Any]:
         kept = [part for part in arguments if part is not type(None)]
         if set(kept) == {int, str}:
             return dict(_INT_OR_STRING)
-        return _schema(kept[0], named, reached) if len(kept) == 1 else {}
+        return _schema(kept[0], named, reached) if len(kept) == 1 else dict(_ANYTHING)
     if origin in (list, tuple):
         return {"type": "array", "items": _schema(arguments[0], named, reached)}
     if (isinstance(origin, type) and issubclass(origin, Mapping)) or origin is dict:
@@ -80,7 +82,7 @@ def _schema(hint: Any, named: Named, reached: list[Struct]) -> dict[str, Any]:
         return dict(_SCALARS[hint])
     if getattr(hint, "__name__", "") == "datetime":
         return {"type": "string", "format": "date-time"}
-    return dict(_ANY_OBJECT) if hint is dict or hint is typing.Dict else {}  # noqa: UP006
+    return dict(_ANY_OBJECT) if hint is dict or hint is typing.Dict else dict(_ANYTHING)  # noqa: UP006
 
 
 _PARAMETER: Final = re.compile(r"\*\s+\*\*(?P<name>[^*]+)\*\*\s+``[^`]*``\s*-?\s?")
