@@ -54,6 +54,8 @@ class ApiError(OcicatError):
         self.reason = reason
 
 
+_EXEC_VERSION: Final = "client.authentication.k8s.io/v1"
+
 _UNUSABLE: Final = (
     ConfigError,
     OSError,
@@ -179,6 +181,9 @@ def connect(kubeconfig: str, context: str | None = None) -> ApiClient:
         single = config.get(context)
         if single is None or single.user is None:
             raise KubeconfigError(f"{kubeconfig or 'the service account'}: the context names no user")
+        if single.user.exec is not None and single.user.exec.apiVersion == _EXEC_VERSION:
+            # Its answer is that of v1beta1, which lightkube knows by name.
+            single.user.exec.apiVersion = f"{_EXEC_VERSION}beta1"
         known = ConnectionParams().httpx_params(single)
     except _UNUSABLE as error:
         name = Path(kubeconfig).name if kubeconfig else "the pod's service account"
