@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from ocicat.engine.columnar import NO_REPORT, FlowColumns, evaluate_columns
 from ocicat.engine.evaluate import evaluate
-from ocicat.engine.packet import Packet
 from ocicat.engine.policy import Direction, EntityKind, Policy
 from ocicat.engine.program import bind
-from ocicat.model.flow import Action
 from ocicat.model.net import Prefix
 from ocicat.model.selector import Selector
 from support import worlds
+from support.columns import same_in_columns
 
 NOBODY = Selector.parse("app == 'nobody has this'")
 
@@ -49,39 +48,7 @@ def test_a_program_gives_what_the_evaluator_gives(facts, packet):
 @settings(max_examples=200)
 @given(facts=worlds.facts(most_policies=8), packets=st.lists(worlds.packets(), min_size=1, max_size=30))
 def test_the_columnar_evaluator_agrees_with_the_plain_one(facts, packets):
-    plan = facts.index().plan()
-    verdicts = evaluate_columns(plan, _columns(packets))
-    for row, packet in enumerate(packets):
-        decision = evaluate(plan, packet)
-        assert bool(verdicts.allowed[row]) is decision.allowed
-        src = verdicts.outcome(int(verdicts.src[row]))
-        assert (src and (src.enforced.trace, src.pending.trace)) == (
-            decision.src and (decision.src.enforced, decision.src.pending)
-        )
-        dst = verdicts.outcome(int(verdicts.dst[row]))
-        if decision.src is None or decision.src.action is Action.ALLOW:
-            assert (dst and (dst.enforced.trace, dst.pending.trace)) == (
-                decision.dst and (decision.dst.enforced, decision.dst.pending)
-            )
-
-
-def _columns(packets: list[Packet]) -> FlowColumns:
-    addresses = sorted({address for packet in packets for address in (packet.source, packet.destination)})
-    position = {address: index for index, address in enumerate(addresses)}
-
-    def column(values) -> np.ndarray:
-        return np.array([-1 if value is None else value for value in values], dtype=np.int64)
-
-    return FlowColumns(
-        addresses,
-        column(position[packet.source] for packet in packets),
-        column(position[packet.destination] for packet in packets),
-        column(packet.protocol for packet in packets),
-        column(packet.destination_port for packet in packets),
-        column(packet.source_port for packet in packets),
-        column(packet.icmp_type for packet in packets),
-        column(packet.icmp_code for packet in packets),
-    )
+    assert same_in_columns(facts.index().plan(), packets)
 
 
 def test_flows_between_families_report_nothing_and_are_not_allowed():

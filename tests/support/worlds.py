@@ -93,8 +93,11 @@ sides = st.builds(
     selector=optional(selectors),
     not_selector=optional(selectors),
 )
-sparse_sides = st.just(Side()) | sides
+sparse_sides = st.just(Side()) | st.just(Side()) | sides
 icmp = st.builds(IcmpMatch, type=st.sampled_from((0, 8, 128)), code=optional(st.sampled_from((0, 1))))
+
+
+SHAPES = ("any", "ports", "named ports", "named ports", "source ports", "icmp", "number", "service", "nodes")
 
 
 @st.composite
@@ -103,7 +106,7 @@ def rules(draw: st.DrawFn) -> Rule:
     action = draw(st.sampled_from(tuple(Action)))
     families = draw(st.sampled_from(((4, 6), (4, 6), (4,), (6,), ())))
     source, destination = draw(sparse_sides), draw(sparse_sides)
-    shape = draw(st.sampled_from(("any", "ports", "source ports", "icmp", "number", "service", "nodes")))
+    shape = draw(st.sampled_from(SHAPES))
     rule = Rule(action, families, source=source, destination=destination)
     if shape == "ports":
         rule = msgspec.structs.replace(
@@ -119,6 +122,9 @@ def rules(draw: st.DrawFn) -> Rule:
         )
         if not (rule.destination.ports or rule.destination.not_ports) and draw(st.booleans()):
             rule = msgspec.structs.replace(rule, protocol=None)
+    elif shape == "named ports":
+        side = msgspec.structs.replace(destination, named_ports=(draw(st.sampled_from(PORT_NAMES)),))
+        rule = msgspec.structs.replace(rule, protocol=draw(st.sampled_from((None, 6, 17))), destination=side)
     elif shape == "source ports":
         ports = draw(tuples_of(st.sampled_from(PORTS), 2))
         names = draw(tuples_of(st.sampled_from(PORT_NAMES), 1))
@@ -142,16 +148,22 @@ def rules(draw: st.DrawFn) -> Rule:
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    kind = draw(st.sampled_from([kind for kind in HitKind if kind not in (HitKind.PROFILE, HitKind.END_OF_TIER)]))
-    namespaced = kind in (HitKind.CALICO_NETWORK_POLICY, HitKind.STAGED_NETWORK_POLICY, HitKind.NETWORK_POLICY)
+    kind = draw(
+        st.sampled_from([kind for kind in HitKind if kind not in (HitKind.PROFILE, HitKind.END_OF_TIER)])
+    )
+    namespaced = kind in (
+        HitKind.CALICO_NETWORK_POLICY,
+        HitKind.STAGED_NETWORK_POLICY,
+        HitKind.NETWORK_POLICY,
+    )
     key = PolicyKey(
         kind, draw(st.sampled_from(NAMESPACES)) if namespaced else "", draw(st.sampled_from(POLICY_NAMES))
     )
     host_only = kind is HitKind.GLOBAL_NETWORK_POLICY
     return Policy(
         key,
-        tier=draw(st.sampled_from(TIERS)),
-        selector=draw(selectors),
+        tier=draw(st.just("default") | st.sampled_from(TIERS)),
+        selector=draw(st.just(SELECTORS[0]) | selectors),
         order=draw(st.sampled_from((math.inf, 0.0, 10.0, 10.0, 100.5))),
         ingress=draw(optional(tuples_of(rules(), 3))),
         egress=draw(optional(tuples_of(rules(), 3))),
@@ -236,7 +248,8 @@ profiles = st.builds(
 services = st.tuples(
     st.sampled_from(SERVICES),
     st.lists(
-        st.tuples(st.sampled_from(ADDRESSES[:6]), st.sampled_from((6, 17)), st.sampled_from(NUMBERS)), max_size=3
+        st.tuples(st.sampled_from(ADDRESSES[:6]), st.sampled_from((6, 17)), st.sampled_from(NUMBERS)),
+        max_size=3,
     ).map(lambda ports: ServiceEndpoints(frozenset(ports), frozenset(port[0] for port in ports))),
 )
 
@@ -289,7 +302,8 @@ def packets(draw: st.DrawFn) -> Packet:
     pool = [address for address in ADDRESSES + OUTSIDE if address.family == family]
     if family == 4:
         pool += [Address(4, (172 << 24) + (18 << 16) + n) for n in range(2)]
-    source, destination = draw(st.sampled_from(pool)), draw(st.sampled_from(pool))
+    ends = st.sampled_from(pool[:6]) | st.sampled_from(pool)
+    source, destination = draw(ends), draw(ends)
     protocol = draw(st.sampled_from((6, 6, 17, 132, 1, 58, 47)))
     if protocol in (6, 17, 132):
         port, source_port = draw(st.sampled_from(NUMBERS)), draw(st.sampled_from((0, 80, 50000)))

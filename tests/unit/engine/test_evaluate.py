@@ -25,6 +25,7 @@ from ocicat.engine.policy import (
 from ocicat.model.flow import Action, HitKind
 from ocicat.model.net import Address, PortRange, Prefix
 from ocicat.model.selector import Selector
+from support.columns import same_in_columns
 
 ALLOW, DENY, PASS, LOG = Action.ALLOW, Action.DENY, Action.PASS, Action.LOG
 CLIENT, SERVER, OTHER, OUTSIDE = map(Address.parse, ("10.0.0.1", "10.0.0.2", "10.0.0.3", "192.0.2.1"))
@@ -67,9 +68,16 @@ def tcp(source=CLIENT, destination=SERVER, port=80, source_port=0):
     return Packet(source, destination, 6, port, source_port)
 
 
+def decided(plan, packet):
+    """Return the evaluator's answer, once the columns have given the same."""
+    decision = evaluate(plan, packet)
+    assert same_in_columns(plan, [packet]), "the columnar evaluator differs"
+    return decision
+
+
 def ingress(plan, packet):
     """Return what the destination's end says: its hits, in the text form."""
-    report = evaluate(plan, packet).dst
+    report = decided(plan, packet).dst
     return [hit.text() for hit in report.enforced], [hit.text() for hit in report.pending]
 
 
@@ -284,6 +292,12 @@ PORT_80 = Side(ports=(PortRange(80, 80),))
             id="a portless protocol meets no port criterion",
         ),
         pytest.param(
+            Rule(DENY, destination=Side(not_ports=(PortRange(80, 80),))),
+            Packet(CLIENT, SERVER, 1, icmp_type=8, icmp_code=0),
+            False,
+            id="nor a negated one",
+        ),
+        pytest.param(
             Rule(DENY, icmp=IcmpMatch(8)),
             Packet(CLIENT, SERVER, 1, icmp_type=8, icmp_code=3),
             True,
@@ -320,7 +334,7 @@ PORT_80 = Side(ports=(PortRange(80, 80),))
 )
 def test_rule(rule, packet, matches):
     plan = world(policy("p", ingress=(rule, Rule(ALLOW))))
-    assert evaluate(plan, packet).allowed is not matches
+    assert decided(plan, packet).allowed is not matches
 
 
 def named(*names, selector=None, **more):
@@ -375,10 +389,23 @@ SERVER_PORTS = (NamedPort("http", 6, 80), NamedPort("http", 6, 8080), NamedPort(
 def test_named_ports(rule, packet, matches):
     server = pod("server", (SERVER, SERVER6), {"role": "server"}, named_ports=SERVER_PORTS)
     plan = world(policy("p", ingress=(rule, Rule(ALLOW))), server=server)
-    assert evaluate(plan, packet).allowed is not matches
+    assert decided(plan, packet).allowed is not matches
     # From the client's side the same names are the peer's.
     as_egress = policy("p", selector="role == 'client'", egress=(rule, Rule(ALLOW)))
-    assert evaluate(world(as_egress, server=server), packet).allowed is not matches
+    assert decided(world(as_egress, server=server), packet).allowed is not matches
+
+
+def test_of_two_endpoints_at_an_address_the_selected_one_must_declare_the_port():
+    declaring = pod("server", (SERVER,), {"role": "server"}, named_ports=SERVER_PORTS)
+    index = PolicyIndex()
+    index.put_entity(declaring)
+    index.put_entity(pod("twin", (SERVER,), {"role": "twin"}))
+    index.put_entity(pod("client", (CLIENT,), {"role": "client"}))
+    index.put_profile(Profile("kns.ns", ALLOW_ALL, ALLOW_ALL))
+    twin = named("http", selector=Selector.parse("role == 'twin'"))
+    denies = (Rule(DENY, protocol=6, destination=twin),)
+    index.put_policy(policy("p", selector="role == 'client'", egress=denies))
+    assert decided(index.plan(), tcp()).src.enforced[-1].rule_index == -1
 
 
 @pytest.mark.parametrize(
@@ -394,7 +421,7 @@ def test_a_service_as_destination_means_its_endpoints(packet, allowed):
     endpoints = ServiceEndpoints(frozenset({(SERVER, 6, 8080)}), frozenset({SERVER}))
     rules = (Rule(ALLOW, destination=Side(service=("ns", "web"))),)
     plan = world(policy("p", selector="role == 'client'", egress=rules), services=[("web", endpoints)])
-    assert evaluate(plan, packet).allowed is allowed
+    assert decided(plan, packet).allowed is allowed
 
 
 def test_a_service_as_source_means_the_addresses_of_its_endpoints():
@@ -402,8 +429,17 @@ def test_a_service_as_source_means_the_addresses_of_its_endpoints():
     plan = world(
         policy("p", ingress=(Rule(ALLOW, source=Side(service=("ns", "web"))),)), services=[("web", endpoints)]
     )
-    assert evaluate(plan, tcp(port=5)).allowed
-    assert not evaluate(plan, tcp(source=OTHER, port=5)).allowed
+    assert decided(plan, tcp(port=5)).allowed
+    assert not decided(plan, tcp(source=OTHER, port=5)).allowed
+
+
+def test_a_service_as_destination_of_an_ingress_rule_means_the_pod_itself():
+    """Validation refuses it (§3.2); an engine that meets it all the same must not allow more than it says."""
+    endpoints = ServiceEndpoints(frozenset({(SERVER, 6, 8080)}), frozenset({SERVER}))
+    rules = (Rule(ALLOW, destination=Side(service=("ns", "web"))),)
+    plan = world(policy("p", ingress=rules), services=[("web", endpoints)])
+    assert decided(plan, tcp(port=8080)).allowed
+    assert not decided(plan, tcp(port=80)).allowed
 
 
 def test_network_sets_are_peers_by_their_cidrs():
