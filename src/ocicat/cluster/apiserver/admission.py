@@ -22,7 +22,7 @@ from ocicat.cluster.resources.meta import metadata_causes
 from ocicat.cluster.resources.rbac import User
 from ocicat.cluster.resources.times import rfc3339
 
-_JUDGED_BY_MODEL: Final = (CALICO, CLUSTER_POLICY)
+_JUDGED_BY_MODEL: Final = (CALICO, CLUSTER_POLICY, "networking.k8s.io")
 
 
 class Admitted(msgspec.Struct, frozen=True):

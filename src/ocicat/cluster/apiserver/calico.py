@@ -4,15 +4,23 @@ Beyond one object's own rules: a new policy's tier must exist; the built-in tier
 stay; a tier that policies still name stays. Source: policy-semantics §2.1, §3.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
+from ocicat.base.problem import Problem, Severity, Where
 from ocicat.cluster.apiserver.core import Core
 from ocicat.cluster.resources.bootstrap import TIERS
-from ocicat.cluster.resources.errors import ApiError, forbidden
+from ocicat.cluster.resources.errors import ApiError, Cause, bad_request, forbidden, invalid, shown
 from ocicat.cluster.resources.kinds import Kind, metadata_of
 from ocicat.cluster.resources.rbac import CALICO, TIERED
 from ocicat.cluster.resources.watch import tier_of
+from ocicat.model.conformity import conformed
+from ocicat.model.defaults import defaulted
+from ocicat.model.kinds import kind_of
+from ocicat.model.positions import path_text
+from ocicat.model.validate import calico_error_text, validate
 
 _TIER_LABEL: Final = "projectcalico.org/tier"
 _BUILT_IN_TIERS: Final = frozenset(name for name, _, _ in TIERS)
@@ -30,7 +38,7 @@ def admit_calico(
     if kind.group == CALICO:
         if old is None and kind.plural in TIERED:
             _check_tier(core, tier_of(new))
-        new = _defaulted(kind, new)
+        new = _with_defaults(kind, new)
     return new, _judged(kind, new)
 
 
@@ -40,7 +48,7 @@ def _check_tier(core: Core, tier: str) -> None:
         raise ApiError("NotFound", text, group=CALICO, kind="tiers", name=tier)
 
 
-def _defaulted(kind: Kind, new: dict[str, Any]) -> dict[str, Any]:
+def _with_defaults(kind: Kind, new: dict[str, Any]) -> dict[str, Any]:
     spec = dict(new.get("spec") or {}) if isinstance(new.get("spec") or {}, Mapping) else new["spec"]
     if not isinstance(spec, dict):
         return new
@@ -70,7 +78,37 @@ def _types(spec: Mapping[str, Any]) -> list[str]:
 
 
 def _judged(kind: Kind, new: Mapping[str, Any]) -> tuple[str, ...]:
-    return ()
+    """Return the warnings about a policy object. Raises ApiError (400, 422) where it is not valid."""
+    known = kind_of(kind.group, kind.kind)
+    if known is None:
+        return ()
+    value, _ = conformed(new, known.struct, unknown_fields=False)
+    try:
+        resource = msgspec.convert(value, known.struct)
+    except msgspec.ValidationError as unfit:
+        raise bad_request(f"{kind.kind} cannot be read: {str(unfit)[:400]}") from unfit
+    name = str(metadata_of(new).get("name", ""))
+    problems = validate(defaulted(resource), lambda path: Where(f"{kind.kind} {name}", path_text(path)))
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise _invalid(kind, name, errors)
+    return tuple(f"{problem.where.path}: {problem.what}; {problem.fix}" for problem in problems)
+
+
+def _invalid(kind: Kind, name: str, errors: Sequence[Problem]) -> ApiError:
+    """Return the 422: kubectl shows the causes, each with its field and its fix; the message is Calico's."""
+    causes = [
+        Cause(
+            "FieldValueInvalid",
+            f"Invalid value: {shown(each.value)}: {each.what}; {each.fix}",
+            each.where.path,
+        )
+        for each in errors
+    ]
+    if kind.group != CALICO:
+        return invalid(kind.kind, kind.group, name, causes)
+    text = calico_error_text(errors)
+    return ApiError("Invalid", text, group=kind.group, kind=kind.kind, name=name, causes=causes)
 
 
 def refuse_tier_deletion(core: Core, kind: Kind, name: str) -> None:
