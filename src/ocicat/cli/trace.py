@@ -10,6 +10,7 @@ from ocicat.cli.main import EXIT_FINDINGS
 from ocicat.cli.output import files_option, output_option, write_json, write_problems
 from ocicat.engine.decision import Decision, Report
 from ocicat.engine.explain import PolicyStep, TierStep, counted, direction_of, reason, sentence, tier_steps
+from ocicat.engine.packet import PacketError
 from ocicat.engine.world import World
 from ocicat.model.flow import Action, HitKind, Trace
 from ocicat.model.net import PROTOCOLS_WITH_PORTS, flow_protocol
@@ -57,15 +58,18 @@ def trace(
     write_problems(
         [problem for problem in world.problems if problem.severity is Severity.ERROR], to_stderr=True
     )
-    decision = world.evaluate(
-        source,
-        destination,
-        protocol,
-        port,
-        source_port=source_port,
-        icmp_type=icmp_type,
-        icmp_code=icmp_code,
-    )
+    try:
+        decision = world.evaluate(
+            source,
+            destination,
+            protocol,
+            port,
+            source_port=source_port,
+            icmp_type=icmp_type,
+            icmp_code=icmp_code,
+        )
+    except PacketError as error:
+        raise click.UsageError(str(error)) from error
     if output == "json":
         write_json({**decision.document(), "sentence": sentence(decision)})
     else:

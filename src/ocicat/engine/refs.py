@@ -148,7 +148,8 @@ class Resolver:
         )
 
     def _nobody(self, reference: str, what: str) -> ReferenceNotFoundError:
-        names = sorted(f"{namespace}/{name}" for namespace, name in self._by_name)
+        # The stand-in of a workload is named like it, and is found by it.
+        names = sorted(f"{namespace}/{name}" for namespace, name in self._by_name if "/" not in name)
         names += sorted(f"{namespace}/{kind.lower()}/{name}" for namespace, kind, name in self._by_owner)
         near = difflib.get_close_matches(reference, names, n=3, cutoff=0.5) or names[:3]
         hint = f"; there are {', '.join(near)}" if near else "; no pod or workload was loaded"
