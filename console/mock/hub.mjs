@@ -1,0 +1,50 @@
+/** The state of a pretended hub: a world, the policies in force, the flows they lead to, and what went wrong. */
+import { makeWorld } from "./world.mjs";
+import { makePolicies } from "./policies.mjs";
+import { flowsOfWorld } from "./traffic.mjs";
+
+/** Scenarios: default, empty (no flows), denied (everything is), hostile (names and labels that are markup). */
+export class Hub {
+  constructor({ workloads = 30, seed = 7, scenario = "default" } = {}) {
+    this.scenario = scenario;
+    this.started = Math.floor(Date.now() / 1000);
+    this.world = makeWorld(workloads, seed);
+    this.losses = [];
+    this.failing = false;
+    if (scenario === "hostile") this.disguise();
+    this.govern(false);
+  }
+
+  /** Put the policies in force; `fixed` is the course's step 11. */
+  govern(fixed) {
+    this.rules = makePolicies(this.world, { fixed, denied: this.scenario === "denied" });
+    this.entries = this.scenario === "empty" ? [] : flowsOfWorld(this.world, this.rules);
+  }
+
+  disguise() {
+    const evil = "<img src=x onerror=document.title='owned'>";
+    for (const one of this.world.workloads) one.labels = [...one.labels, `note=${evil}`, `"><script>document.title='owned'</script>=x`];
+    this.world.workloads[0].name = `${evil}-*`;
+  }
+
+  lagMs() {
+    return 280 + (Math.floor(Date.now() / 2000) % 5) * 30;
+  }
+
+  notes() {
+    return this.losses.map((loss) => `${loss.records.toLocaleString("en")} records lost at node ${loss.node}`);
+  }
+
+  lose(records) {
+    const loss = { node: "b", records, since: new Date().toISOString(), reason: "the agent's queue was full" };
+    this.losses.push(loss);
+    return loss;
+  }
+
+  status() {
+    const now = new Date().toISOString();
+    return { version: "0.1.0", now, lag_ms: this.lagMs(), flows_per_s: this.entries.length, losses: this.losses,
+      oldest: this.entries.length ? new Date((this.started - 7 * 86400) * 1000).toISOString() : null,
+      nodes: this.world.nodes.map((name) => ({ name, last_seen: now })), namespaces: this.world.namespaces };
+  }
+}
