@@ -92,7 +92,6 @@ IGNORED = [
         "{priority: 1, subject: {namespaces: {}, pods: {namespaceSelector: {}, podSelector: {}}}}",
         "spec.subject",
     ),
-    ("AdminNetworkPolicy", "{priority: 1, subject: {pods: {podSelector: {}}}}", "spec.subject"),
     ("AdminNetworkPolicy", "{priority: 1, subject: {pods: {namespaceSelector: {}}}}", "spec.subject"),
     (
         "AdminNetworkPolicy",
@@ -129,6 +128,8 @@ SUBJECTS = [
         f"({K8S} && a == 'b') && pcns.t == 'r'",
     ),
     ("{pods: {namespaceSelector: {}, podSelector: {}}}", f"{K8S} && {EVERY_NAMESPACE}"),
+    # Absent is empty, as in the Go types that the API server and Calico decode into.
+    ("{pods: {podSelector: {}}}", f"{K8S} && {EVERY_NAMESPACE}"),
 ]
 
 
@@ -215,6 +216,7 @@ PEERS = [
     ("{namespaces: {matchLabels: {t: r}}}", "pcns.t == 'r'"),
     # "pods → both"
     ("{pods: {namespaceSelector: {}, podSelector: {}}}", f"{EVERY_NAMESPACE} && {K8S}"),
+    ("{pods: {podSelector: {}}}", f"{EVERY_NAMESPACE} && {K8S}"),
     (
         "{pods: {namespaceSelector: {matchLabels: {t: r}}, podSelector: {matchLabels: {a: b}}}}",
         f"pcns.t == 'r' && ({K8S} && a == 'b')",
@@ -312,7 +314,7 @@ FAILING_EGRESS = [
     ("CV0003", "to: [{}]"),
     ("CV0003", "to: []"),
     ("CV0003", "to: [{namespaces: {}, networks: [10.0.0.0/8]}]"),
-    ("CV0003", "to: [{pods: {podSelector: {}}}]"),
+    ("CV0003", "to: [{pods: {namespaceSelector: {}}}]"),
     ("CV0003", "to: [{nodes: {matchExpressions: [{key: a, operator: In}]}}]"),
 ]
 FAILING_INGRESS = [

@@ -115,7 +115,7 @@ def _subject(subject: Subject | None) -> Selector:
         if subject.pods is not None:
             namespaces, pods = _both(subject.pods)
         else:
-            namespaces, pods = _labelled(subject.namespaces), selectors.pods(None)
+            namespaces, pods = _namespaces(subject.namespaces), selectors.pods(None)
         return selectors.global_policy(pods.canonical, namespaces.canonical, "")
     except FAILURES as error:
         raise Unconvertible(str(error), "spec.subject") from error
@@ -184,16 +184,15 @@ def _egress_peer(peer: ClusterPeer) -> Side:
 
 
 def _both(written: NamespacedPods) -> tuple[Selector, Selector]:
-    """Both selectors are required: an absent one must not silently mean "all"."""
+    """A podSelector is required: an absent one must not silently mean "all"."""
     if written.pod_selector is None:
         raise Unconvertible("pods has no podSelector")
-    return _labelled(written.namespace_selector), selectors.pods(written.pod_selector)
+    return _namespaces(written.namespace_selector), selectors.pods(written.pod_selector)
 
 
-def _labelled(written: LabelSelector | None) -> Selector:
-    if written is None:
-        raise Unconvertible("pods has no namespaceSelector")
-    return selectors.labelled(written)
+def _namespaces(written: LabelSelector | None) -> Selector:
+    """An absent namespaceSelector is an empty one: v1alpha2 allows it, and of v1alpha1 validation warns."""
+    return selectors.labelled(written or LabelSelector())
 
 
 # --- ports --------------------------------------------------------------------------------------------------
