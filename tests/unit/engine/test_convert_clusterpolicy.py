@@ -92,7 +92,6 @@ IGNORED = [
         "{priority: 1, subject: {namespaces: {}, pods: {namespaceSelector: {}, podSelector: {}}}}",
         "spec.subject",
     ),
-    ("AdminNetworkPolicy", "{priority: 1, subject: {pods: {namespaceSelector: {}}}}", "spec.subject"),
     (
         "AdminNetworkPolicy",
         "{priority: 1, subject: {namespaces: {matchExpressions: [{key: a, operator: Near}]}}}",
@@ -130,6 +129,7 @@ SUBJECTS = [
     ("{pods: {namespaceSelector: {}, podSelector: {}}}", f"{K8S} && {EVERY_NAMESPACE}"),
     # Absent is empty, as in the Go types that the API server and Calico decode into.
     ("{pods: {podSelector: {}}}", f"{K8S} && {EVERY_NAMESPACE}"),
+    ("{pods: {namespaceSelector: {}}}", f"{K8S} && {EVERY_NAMESPACE}"),
 ]
 
 
@@ -217,6 +217,7 @@ PEERS = [
     # "pods → both"
     ("{pods: {namespaceSelector: {}, podSelector: {}}}", f"{EVERY_NAMESPACE} && {K8S}"),
     ("{pods: {podSelector: {}}}", f"{EVERY_NAMESPACE} && {K8S}"),
+    ("{pods: {namespaceSelector: {}}}", f"{EVERY_NAMESPACE} && {K8S}"),
     (
         "{pods: {namespaceSelector: {matchLabels: {t: r}}, podSelector: {matchLabels: {a: b}}}}",
         f"pcns.t == 'r' && ({K8S} && a == 'b')",
@@ -314,7 +315,7 @@ FAILING_EGRESS = [
     ("CV0003", "to: [{}]"),
     ("CV0003", "to: []"),
     ("CV0003", "to: [{namespaces: {}, networks: [10.0.0.0/8]}]"),
-    ("CV0003", "to: [{pods: {namespaceSelector: {}}}]"),
+    ("CV0003", "to: [{pods: {podSelector: {matchExpressions: [{key: a, operator: Near}]}}}]"),
     ("CV0003", "to: [{nodes: {matchExpressions: [{key: a, operator: In}]}}]"),
 ]
 FAILING_INGRESS = [

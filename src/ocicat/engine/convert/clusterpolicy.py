@@ -184,14 +184,11 @@ def _egress_peer(peer: ClusterPeer) -> Side:
 
 
 def _both(written: NamespacedPods) -> tuple[Selector, Selector]:
-    """A podSelector is required: an absent one must not silently mean "all"."""
-    if written.pod_selector is None:
-        raise Unconvertible("pods has no podSelector")
+    """An absent selector is an empty one, as in the API's Go types; validation warns where the CRD asks for it."""
     return _namespaces(written.namespace_selector), selectors.pods(written.pod_selector)
 
 
 def _namespaces(written: LabelSelector | None) -> Selector:
-    """An absent namespaceSelector is an empty one: v1alpha2 allows it, and of v1alpha1 validation warns."""
     return selectors.labelled(written or LabelSelector())
 
 

@@ -10,10 +10,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from ocicat.base.problem import Problem, Where
+from ocicat.model.codes.cluster import CLUSTER
 from ocicat.model.codes.code import Code
 from ocicat.model.codes.converting import CONVERTING
 from ocicat.model.codes.decoding import DECODING
+from ocicat.model.codes.endpoints import ENDPOINTS
+from ocicat.model.codes.kubernetes import KUBERNETES
+from ocicat.model.codes.metadata import METADATA
+from ocicat.model.codes.policies import POLICIES
 from ocicat.model.codes.reading import READING
+from ocicat.model.codes.rules import RULES
 
 __all__ = ["CODES", "Code", "problem"]
 
@@ -27,7 +33,25 @@ def _table(codes: Iterable[Code]) -> dict[str, Code]:
     return table
 
 
-CODES: Final[dict[str, Code]] = _table((*READING, *DECODING, *CONVERTING))
+_GROUPS: Final = ("OC", "NP", "CV")
+"""In the order in which an object meets them."""
+
+CODES: Final[dict[str, Code]] = _table(
+    sorted(
+        (
+            *READING,
+            *DECODING,
+            *METADATA,
+            *RULES,
+            *POLICIES,
+            *ENDPOINTS,
+            *KUBERNETES,
+            *CLUSTER,
+            *CONVERTING,
+        ),
+        key=lambda code: (_GROUPS.index(code.code[:2]), code.code),
+    )
+)
 """Every code by its name, in the order of the reference page."""
 
 
