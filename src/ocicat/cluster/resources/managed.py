@@ -206,10 +206,16 @@ def _pruned(
     node: Node,
     schemas: Schemas,
 ) -> Any:
-    """Take out what the writer gave up and nobody else owns; the deepest paths first."""
+    """Take out what the writer gave up and nobody else owns.
+
+    What holds others goes before them, whole: an item without its key could no longer be found.
+    """
     held = [path for entry in others for path in entry.paths]
     held.extend(own)
-    for path in sorted(given_up, key=len, reverse=True):
-        if not any(is_below(path_held, path) for path_held in held):
-            merged = without(merged, path, node, schemas)
+    gone: list[Path] = []
+    for path in sorted(given_up, key=len):
+        if any(is_below(path, above) for above in gone) or any(is_below(below, path) for below in held):
+            continue
+        merged = without(merged, path, node, schemas)
+        gone.append(path)
     return merged

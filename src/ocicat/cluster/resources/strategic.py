@@ -135,4 +135,4 @@ def _reorder(merged: dict[str, Any], name: str, order: Any, old: Any, key: str |
 
 
 def _stood_before(one: Any, other: Any, was: list[Any]) -> bool:
-    return one in was and (other not in was or was.index(one) < was.index(other))
+    return one in was and other in was and was.index(one) < was.index(other)
