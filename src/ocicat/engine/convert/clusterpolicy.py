@@ -184,7 +184,7 @@ def _egress_peer(peer: ClusterPeer) -> Side:
 
 
 def _both(written: NamespacedPods) -> tuple[Selector, Selector]:
-    """An absent selector is an empty one, as in the API's Go types; validation warns where the CRD asks for it."""
+    """An absent selector is an empty one, as in the API's Go types; validation warns where one is required."""
     return _namespaces(written.namespace_selector), selectors.pods(written.pod_selector)
 
 

@@ -12,9 +12,9 @@ from ocicat.model.codes import CODES
 def calico_error_text(problems: Sequence[Problem]) -> str:
     """Return the problems of one object as Calico's API server words them; empty for none.
 
-    One problem is one line, several are a list. Every line but the last ends in a line break, as there.
+    One problem is one line; several are a list, each line of which ends in a line break.
     """
-    fields = [_field(problem) for problem in problems]
+    fields = list(dict.fromkeys(_field(problem) for problem in problems))
     if not fields:
         return ""
     if len(fields) == 1:

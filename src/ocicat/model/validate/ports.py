@@ -84,8 +84,7 @@ def _port(item: PortItemText, path: Path) -> Findings:
         yield Finding(code, path, what, _port_fix(item), "Port", str(item))
         return
     if isinstance(parsed, str):
-        for what in formats.port_name(parsed):
-            yield Finding("NP0106", path, what, _port_fix(item), "PortName", parsed)
+        yield from port_name(parsed, "NP0106", path, "PortName")
 
 
 def _port_fix(item: PortItemText) -> str:
@@ -108,7 +107,7 @@ def _port_fix(item: PortItemText) -> str:
 
 
 def port_name(written: str, code: str, path: Path, field: str) -> Findings:
-    """Find a name by which no endpoint can declare a port."""
-    for what in formats.port_name(written):
-        fix = _port_fix(written) if written else ""
-        yield Finding(code, path, what, fix, field, written)
+    """Find a name by which no endpoint can declare a port, with all that is wrong with it."""
+    wrong = formats.port_name(written)
+    if wrong:
+        yield Finding(code, path, "; ".join(wrong), _port_fix(written), field, written)
