@@ -89,7 +89,7 @@ def resources_of(deltas):
 
 
 def supposes(resources):
-    """Tell whether a World would add pods that never ran, or endpoints of Services; a cluster knows better."""
+    """Tell whether a World adds pods that never ran, or endpoints of Services; a cluster knows better."""
     services = [resource for resource in resources if isinstance(resource, Service)]
     return bool(list(supply.makers(resources)) or services)
 
