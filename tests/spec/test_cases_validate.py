@@ -1,7 +1,7 @@
 """Published validation cases: one object, and whether Calico accepts it (tests/cases/README.md).
 
-The cases come from the unit tests of Calico's validator, as they are. Where we differ on purpose the case stands
-in DIFFERENT with the reason. Some check a bare rule, for which the file wraps it into a GlobalNetworkPolicy.
+The cases come from the unit tests of Calico's validator, as they are. Where we differ on purpose the case
+stands in DIFFERENT with the reason. Some check a bare rule: the file wraps it into a GlobalNetworkPolicy.
 """
 
 from pathlib import Path
@@ -19,8 +19,8 @@ CALICO = Path(__file__).parents[1] / "cases" / "calico"
 
 DIFFERENT: dict[str, str] = {
     "calico-validate/0209": (
-        "the file writes a port as the fields of Calico's Go type, {minPort: 80, maxPort: 80}; no API reads that "
-        "(policy-semantics §3.4: an integer or a string), and written as 80 it is accepted (see below)"
+        "the file writes a port as the fields of Calico's Go type, {minPort: 80, maxPort: 80}; no API reads "
+        "that (policy-semantics §3.4: an integer or a string), and written as 80 it is accepted (see below)"
     ),
 }
 """Case id → why our answer differs."""

@@ -91,8 +91,14 @@ MIXTURES = [
     ({"source": {"nets": ["10.0.0.0/8", "fd00::/8"]}}, "source.nets[1]"),
     ({"source": {"nets": ["10.0.0.0/8"], "notNets": ["fd00::/8"]}}, "source.notNets[0]"),
     ({"source": {"nets": ["fd00::/8"]}, "destination": {"nets": ["10.0.0.0/8"]}}, "destination.nets[0]"),
-    ({"source": {"notNets": ["fd00::/8"]}, "destination": {"notNets": ["10.1.0.0/16"]}}, "destination.notNets[0]"),
-    ({"destination": {"nets": ["10.0.0.0/8"], "notNets": ["10.1.0.0/16", "fd00::/8"]}}, "destination.notNets[1]"),
+    (
+        {"source": {"notNets": ["fd00::/8"]}, "destination": {"notNets": ["10.1.0.0/16"]}},
+        "destination.notNets[0]",
+    ),
+    (
+        {"destination": {"nets": ["10.0.0.0/8"], "notNets": ["10.1.0.0/16", "fd00::/8"]}},
+        "destination.notNets[1]",
+    ),
 ]
 
 

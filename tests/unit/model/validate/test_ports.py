@@ -7,7 +7,7 @@ from support.judged import document, problems, rule
 
 # --- protocols ----------------------------------------------------------------------------------------------
 
-# "Protocol: integer 1–255, a string of digits denoting 1–255, or exactly one of …"
+# "Protocol: integer 1 to 255, a string of digits denoting 1 to 255, or exactly one of …"
 GOOD_PROTOCOLS = ["1", "255", "'6'", "'255'", "TCP", "UDP", "ICMP", "ICMPv6", "SCTP", "UDPLite"]
 # "0 → protocol number invalid; any other string, including digits >255, → protocol name invalid"
 BAD_PROTOCOLS = [
@@ -60,7 +60,7 @@ LISTS = [(side, name) for side in ("source", "destination") for name in ("ports"
 OUT_OF_PORTS = "port range invalid, port number must be between 1 and 65535"
 GOOD_PORTS = [1, 65535, "1", "65535", "0080", "1:65535", "80:80", "http", "a", "abcdefghijklmno", "a-b", "5x"]
 BAD_PORTS = [
-    # "JSON integer 0–65535 (then must be ≥1)"
+    # "JSON integer 0 to 65535 (then must be ≥1)"
     (0, "NP0104", OUT_OF_PORTS),
     (65536, "NP0103", "invalid port format (65536)"),
     (-1, "NP0103", "invalid port format (-1)"),
@@ -85,7 +85,7 @@ BAD_PORTS = [
     ("http\n", "NP0105", "invalid name for named port (http\n)"),
     ("٨٠", "NP0105", "invalid name for named port (٨٠)"),
     ("a" * 129, "NP0105", f"invalid name for named port ({'a' * 129})"),
-    # "requires a named port to satisfy the Kubernetes port-name rule: 1–15 chars of [a-z0-9-], at least one
+    # "a named port to satisfy the Kubernetes port-name rule: 1 to 15 chars of [a-z0-9-], at least one
     # letter, no leading/trailing/double hyphen"
     ("abcdefghijklmnop", "NP0106", "must be no more than 15 characters"),
     ("Http", "NP0106", "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"),
@@ -200,4 +200,7 @@ def test_a_protocol_in_small_letters_is_one_mistake_not_two() -> None:
 
 @pytest.mark.parametrize("protocol", [None, "ICMP", 7])
 def test_an_empty_list_of_ports_needs_nothing(protocol: int | str | None) -> None:
-    assert rule({"action": "Allow", **({"protocol": protocol} if protocol else {}), "source": {"ports": []}}) == []
+    assert (
+        rule({"action": "Allow", **({"protocol": protocol} if protocol else {}), "source": {"ports": []}})
+        == []
+    )

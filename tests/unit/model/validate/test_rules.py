@@ -26,7 +26,11 @@ def test_every_action_is_legal_everywhere(kind: str, direction: str, action: str
 @pytest.mark.parametrize("kind", OWNERS)
 @pytest.mark.parametrize(
     ("action", "fix"),
-    [("allow", "write Allow"), ("Accept", "write Allow, Deny, Log or Pass"), ("", "write Allow, Deny, Log or Pass")],
+    [
+        ("allow", "write Allow"),
+        ("Accept", "write Allow, Deny, Log or Pass"),
+        ("", "write Allow, Deny, Log or Pass"),
+    ],
 )
 def test_an_action_has_its_exact_spelling(kind: str, action: str, fix: str) -> None:
     found = problems(document(kind, {"egress": [{"action": action}]}))
@@ -58,7 +62,7 @@ NEEDS_ICMP = "ICMP fields require protocol to be ICMP or ICMPv6"
 @pytest.mark.parametrize("field", ["icmp", "notICMP"])
 @pytest.mark.parametrize(("type_", "code"), [(0, None), (254, None), (0, 0), (254, 255), (None, None)])
 def test_icmp_numbers(field: str, type_: int | None, code: int | None) -> None:
-    """§3.3: "`{type?: 0–254, code?: 0–255}`"."""
+    """§3.3: "type?" 0 to 254, "code?" 0 to 255."""
     match = {name: number for name, number in (("type", type_), ("code", code)) if number is not None}
     assert rule({"action": "Allow", "protocol": "ICMP", field: match}) == []
 
@@ -156,7 +160,12 @@ def test_even_an_empty_http_match_is_one() -> None:
 
 HTTP = [
     # "methods ≤20, no duplicates"
-    ({"methods": ["GET", "PUT", "GET"]}, "NP0127", "http.methods", "Invalid methods (duplicates): [GET PUT GET]"),
+    (
+        {"methods": ["GET", "PUT", "GET"]},
+        "NP0127",
+        "http.methods",
+        "Invalid methods (duplicates): [GET PUT GET]",
+    ),
     ({"methods": [f"M{i}" for i in range(21)]}, "NP0129", "http.methods", "must have at most 20 items"),
     # "paths ≤20"
     ({"paths": [{"exact": "/a"}] * 21}, "NP0129", "http.paths", "must have at most 20 items"),
@@ -167,7 +176,12 @@ HTTP = [
         "http.paths[1]",
         "Invalid path match. Both 'exact' and 'prefix' are set",
     ),
-    ({"paths": [{}]}, "NP0128", "http.paths[0]", "Invalid path match. Either 'exact' or 'prefix' must be set"),
+    (
+        {"paths": [{}]},
+        "NP0128",
+        "http.paths[0]",
+        "Invalid path match. Either 'exact' or 'prefix' must be set",
+    ),
     # "must start with `/` and contain none of `?`, space, `#`"
     (
         {"paths": [{"exact": "a"}]},
