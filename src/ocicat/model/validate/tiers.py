@@ -9,6 +9,9 @@ from ocicat.model.defaults import DEFAULT_TIER_ORDER
 from ocicat.model.validate.finding import Finding, Findings
 from ocicat.model.validate.spelling import one_of
 
+FIELD: Final = "Tier"
+"""How errors of the tier as a whole are named; the rules on built-in tiers are such, and so tell no value."""
+
 
 class BuiltIn(msgspec.Struct, frozen=True):
     """What is fixed of a tier that always exists."""
@@ -37,9 +40,9 @@ def tier(resource: Tier) -> Findings:
     if spec.default_action != fixed.default_action:
         what = f"The '{name}' tier must have default action '{fixed.default_action}'"
         fix = f"write {fixed.default_action}, or choose another name for a tier of your own"
-        yield Finding("NP0401", ("spec", "defaultAction"), what, fix, "Tier", spec.default_action)
+        yield Finding("NP0401", ("spec", "defaultAction"), what, fix, FIELD)
     order = DEFAULT_TIER_ORDER if spec.order is None else spec.order
     if order != fixed.order:
         what = f"{name} tier order must be {fixed.order}"
         fix = f"write {fixed.order}, or choose another name for a tier of your own"
-        yield Finding("NP0402", ("spec", "order"), what, fix, "Tier", f"{order:g}")
+        yield Finding("NP0402", ("spec", "order"), what, fix, FIELD)
