@@ -22,7 +22,7 @@ _MANAGER_LIMIT: Final = 128
 class Call(msgspec.Struct, frozen=True):
     """What is asked, by whom, of which kind."""
 
-    request: web.Request
+    request: web.BaseRequest
     info: RequestInfo
     kind: Kind
     user: User
@@ -64,7 +64,7 @@ class Call(msgspec.Struct, frozen=True):
         return bodies.read(data, kind, look_for_duplicates=strict)
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.BaseRequest) -> bytes:
     """Return the bytes of a request's body. Raises ApiError (413) when there are too many of them."""
     data = bytearray()
     async for chunk in request.content.iter_any():

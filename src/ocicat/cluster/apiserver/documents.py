@@ -28,7 +28,7 @@ class Documents:
         self._cache: Final[dict[str, bytes]] = {}
         self._cached_at = -1
 
-    def serve(self, request: web.Request, path: str) -> web.Response:
+    def serve(self, request: web.BaseRequest, path: str) -> web.Response:
         """Answer a GET of a plain path. Raises ApiError."""
         if request.method not in ("GET", "HEAD"):
             raise method_not_allowed()

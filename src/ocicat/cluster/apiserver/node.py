@@ -17,7 +17,7 @@ PARTS = ("log", "exec", "attach", "portforward")
 class NodeConnector(Protocol):
     """The way to the pods of this cluster."""
 
-    async def serve(self, pod: Mapping[str, Any], part: str, request: web.Request) -> web.StreamResponse:
+    async def serve(self, pod: Mapping[str, Any], part: str, request: web.BaseRequest) -> web.StreamResponse:
         """Answer the request for `part` (one of PARTS) of a pod that has a node.
 
         `request.transport` is the connection; after a `101` it belongs to the connector until this returns.
@@ -30,7 +30,7 @@ class NodeConnector(Protocol):
 class NoNode:
     """The connector of a cluster without nodes."""
 
-    async def serve(self, pod: Mapping[str, Any], part: str, request: web.Request) -> web.StreamResponse:
+    async def serve(self, pod: Mapping[str, Any], part: str, request: web.BaseRequest) -> web.StreamResponse:
         """Refuse. Raises ApiError (503)."""
         node = (pod.get("spec") or {}).get("nodeName")
         raise ApiError("ServiceUnavailable", f"the node {node} does not answer: this cluster runs no pods")

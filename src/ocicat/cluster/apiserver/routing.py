@@ -60,7 +60,7 @@ class Routes:
             "deletecollection": writing.delete_collection,
         }
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request; whatever goes wrong becomes a Status."""
         try:
             return await self._answer(request)
@@ -83,7 +83,7 @@ class Routes:
                 ApiError("InternalError", "an error on the server has prevented the request from succeeding")
             )
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         certificate = request.get_extra_info("peercert")
         user = self._authenticator.user(request.headers, certificate)
         info = request_info(request.method, request.path, request.query)

@@ -8,14 +8,13 @@ import logging
 import time
 from typing import Final
 
-from aiohttp import web
-
 from ocicat.cluster.apiserver.access import Access
 from ocicat.cluster.apiserver.admission import Admission
 from ocicat.cluster.apiserver.authentication import Authenticator
 from ocicat.cluster.apiserver.core import Chance, Core, SystemChance
 from ocicat.cluster.apiserver.credentials import Credentials, ensure_credentials, kubeconfig, write_kubeconfig
 from ocicat.cluster.apiserver.documents import Documents
+from ocicat.cluster.apiserver.frontdoor import Frontdoor
 from ocicat.cluster.apiserver.node import NodeConnector, NoNode
 from ocicat.cluster.apiserver.objects import Context, Objects
 from ocicat.cluster.apiserver.parts import Parts
@@ -29,6 +28,7 @@ from ocicat.cluster.apiserver.writing import Writing
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.bootstrap import initial_objects
 from ocicat.cluster.resources.rbac import MASTERS, User
+from ocicat.cluster.resources.schema import Schemas
 from ocicat.cluster.store.protocol import Store, StoreBrokenError
 from ocicat.cluster.store.sqlite import SqliteStore
 
@@ -38,8 +38,6 @@ _STANDARD_NAMES: Final = (
     "kubernetes.default.svc.cluster.local", "10.96.0.1", "fd00:10:96::1",
 )  # fmt: skip
 _SYSTEM: Final = User("system:apiserver", (MASTERS,))
-_GRACE_S: Final = 2.0
-"""Seconds that open requests have to end when the server stops."""
 
 
 class ApiServer:
@@ -56,8 +54,11 @@ class ApiServer:
         store: Store | None = None,
         node: NodeConnector | None = None,
         chance: Chance | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
         """Open the state folder, making in it what is absent. Blocks for some hundred milliseconds.
+
+        What is None is made here: the store in SQLite, no node, the system's chance, schemas from the models.
 
         Raises:
             StoreBrokenError: the store cannot be opened.
@@ -68,9 +69,8 @@ class ApiServer:
         now = datetime.datetime.now(datetime.UTC)
         self.credentials: Final[Credentials] = ensure_credentials(settings.data / "pki", names, now)
         self.store: Final[Store] = store or SqliteStore(settings.data)
-        self.core: Final = Core(
-            self.store, load_schemas(settings.data / "cache"), time.time_ns, chance or SystemChance()
-        )
+        schemas = schemas or load_schemas(settings.data / "cache")
+        self.core: Final = Core(self.store, schemas, time.time_ns, chance or SystemChance())
         self._stopping: Final = asyncio.Event()
         access = Access(self.core)
         self.objects: Final = Objects(self.core, Admission(self.core, access, settings.service_ranges))
@@ -110,21 +110,10 @@ class ApiServer:
 
         `ready` is set when the port is open and `kubeconfig` is written into the state folder.
         """
-        runner = web.AppRunner(
-            self._application(), access_log=None, handle_signals=False, shutdown_timeout=_GRACE_S
-        )
-        await runner.setup()
+        frontdoor = Frontdoor(self._routes.handle, self.settings)
         compaction = asyncio.create_task(self._compact())
         try:
-            site = web.TCPSite(
-                runner,
-                self.settings.host,
-                self.settings.port,
-                ssl_context=self.credentials.server_context(),
-                backlog=1024,
-            )
-            await site.start()
-            self._port = int(runner.addresses[0][1])
+            self._port = await frontdoor.open(self.credentials.server_context())
             write_kubeconfig(
                 self.settings.data / "kubeconfig",
                 kubeconfig(self.credentials, self.settings.cluster, self.url),
@@ -133,22 +122,17 @@ class ApiServer:
                 ready.set()
             await self._stopping.wait()
         finally:
-            self._stopping.set()
+            self.stop()
             compaction.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await compaction
-            await runner.cleanup()
+            await frontdoor.close()
             self.store.close()
 
     def stop(self) -> None:
         """Ask `serve` to end. From the loop's thread."""
         self._stopping.set()
         self.core.wake_all()
-
-    def _application(self) -> web.Application:
-        application = web.Application(client_max_size=0)
-        application.router.add_route("*", "/{path:.*}", self._routes.handle)
-        return application
 
     async def _compact(self) -> None:
         while True:

@@ -6,7 +6,7 @@ that its place has been forgotten, is told so (410 Expired), and begins anew, as
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +53,9 @@ class Watching:
         initial = flag(call.query, "sendInitialEvents") if "sendInitialEvents" in call.query else not asked
         cursor = self._core.store.revision if initial else asked or self._core.store.revision
         self._check_history(call, cursor)
+        limit_s = min(
+            number(call, "timeoutSeconds") or self._settings.watch_limit_s, self._settings.watch_limit_s
+        )
         encode = self._encoder(call)
         first = (
             [encode("ADDED", stored.thing, None) for stored in chosen(self._core, call.kind, interest)]
@@ -65,13 +68,22 @@ class Watching:
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         answer.enable_chunked_encoding()
-        with contextlib.suppress(ConnectionError):  # a vanished client is normal
+        with contextlib.suppress(
+            ConnectionError, TimeoutError
+        ):  # a vanished client is normal, a stuck one is let go
             await answer.prepare(call.request)
             for begin in range(0, len(first), _BATCH):
-                await answer.write(b"".join(first[begin : begin + _BATCH]))
-            await self._follow(call, interest, cursor, encode, answer)
+                await self._send(answer, first[begin : begin + _BATCH])
+            await self._follow(call, interest, cursor, encode, answer, limit_s)
             await answer.write_eof()
+            return answer
+        answer.force_close()
         return answer
+
+    async def _send(self, answer: web.StreamResponse, lines: Sequence[bytes]) -> None:
+        """Write events. Raises ConnectionError, and TimeoutError for one who takes none of them for long."""
+        async with asyncio.timeout(self._settings.request_timeout_s):
+            await answer.write(b"".join(lines))
 
     def _check_history(self, call: Call, cursor: int) -> None:
         try:
@@ -80,18 +92,23 @@ class Watching:
             raise expired(gone.oldest, cursor) from gone
 
     async def _follow(
-        self, call: Call, interest: Interest, cursor: int, encode: Encode, answer: web.StreamResponse
+        self,
+        call: Call,
+        interest: Interest,
+        cursor: int,
+        encode: Encode,
+        answer: web.StreamResponse,
+        limit_s: float,
     ) -> None:
         loop, resource = asyncio.get_running_loop(), call.kind.resource
-        limit_s = number(call, "timeoutSeconds") or self._settings.watch_limit_s
-        ends = loop.time() + min(limit_s, self._settings.watch_limit_s)
+        ends = loop.time() + limit_s
         wants_bookmarks = flag(call.query, "allowWatchBookmarks")
         next_bookmark = loop.time() + self._settings.bookmark_interval_s
         while not self._stopping.is_set() and call.request.transport is not None:
             try:
                 changes = self._core.store.since(resource, cursor)[:_BATCH]
             except CompactedError as gone:
-                await answer.write(_line("ERROR", expired(gone.oldest, cursor).status))
+                await self._send(answer, [_line("ERROR", expired(gone.oldest, cursor).status)])
                 return
             lines = [
                 encode(event[0], event[1], change)
@@ -101,7 +118,7 @@ class Watching:
             if changes:
                 cursor = changes[-1].revision
                 if lines:
-                    await answer.write(b"".join(lines))
+                    await self._send(answer, lines)
                 continue
             now = loop.time()
             if now >= ends:
@@ -109,7 +126,7 @@ class Watching:
             if wants_bookmarks and now >= next_bookmark:
                 next_bookmark = now + self._settings.bookmark_interval_s
                 cursor = self._core.store.revision
-                await answer.write(_bookmark_line(call, cursor))
+                await self._send(answer, [_bookmark_line(call, cursor)])
             until = min(ends, next_bookmark) if wants_bookmarks else ends
             await self._core.changed(resource, until - now)
 

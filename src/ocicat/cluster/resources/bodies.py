@@ -5,10 +5,10 @@ import json
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from ocicat.cluster.resources import protobuf
 from ocicat.cluster.resources.errors import bad_request, unsupported_media_type
+from ocicat.model import documents
 
 BODY_LIMIT: Final = 3 * 1024 * 1024
 """Bytes of a request body, as upstream's bound."""
@@ -66,27 +66,13 @@ def _duplicates(data: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without anchors, which can blow up a small body, and without dates, which JSON has not."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse aliases."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read here")
-        return super().compose_node(parent, index)
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in rows if tag != "tag:yaml.org,2002:timestamp"]
-    for letter, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def _yaml(data: bytes) -> Any:
-    try:
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as unreadable:
-        raise bad_request(f"the body of the request is not YAML: {str(unreadable)[:200]}") from unreadable
+    """Return the one object of a YAML text, read as manifests are, with aliases bounded."""
+    found, problems = documents.read(data, "body")
+    if problems or len(found) != 1:
+        why = problems[0].what if problems else f"it holds {len(found)} objects"
+        raise bad_request(f"the body of the request is not YAML: {why[:200]}")
+    return found[0].raw
 
 
 def _checked(value: Any) -> Any:

@@ -73,8 +73,9 @@ def _schema(hint: Any, named: Named, reached: list[Struct]) -> dict[str, Any]:
     if origin in (list, tuple):
         return {"type": "array", "items": _schema(arguments[0], named, reached)}
     if (isinstance(origin, type) and issubclass(origin, Mapping)) or origin is dict:
-        value = _schema(arguments[1], named, reached) if arguments else {}
-        return {"type": "object", "additionalProperties": value or {"type": "object"}}
+        if not arguments:
+            return dict(_ANY_OBJECT)
+        return {"type": "object", "additionalProperties": _schema(arguments[1], named, reached)}
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         reached.append(hint)
         return {"$ref": PREFIX + named(hint)}

@@ -90,6 +90,34 @@ MARKS: Final = (
     Mark("ClusterRoleBinding", "subjects", kind="atomic"),
 )
 
+_TEXT_MAPS: Final = (
+    "ConfigMap.data", "ConfigMap.binaryData", "Secret.data", "Secret.stringData", "ObjectMeta.labels",
+    "ObjectMeta.annotations", "LabelSelector.matchLabels", "PodSpec.nodeSelector", "ServiceSpec.selector",
+    "CSIVolumeSource.volumeAttributes", "Endpoint.deprecatedTopology",
+)  # fmt: skip
+_QUANTITY_MAPS: Final = (
+    "ResourceRequirements.limits", "ResourceRequirements.requests", "PodSpec.overhead", "NodeStatus.capacity",
+    "NodeStatus.allocatable", "VolumeResourceRequirements.limits", "VolumeResourceRequirements.requests",
+)  # fmt: skip
+"""Maps of which the models say no more than that they are maps."""
+_TEXT: Final = {"type": "string"}
+_QUANTITY: Final = {"type": "string", "format": "int-or-string", "x-kubernetes-int-or-string": True}
+
+
+def _with_values(owner: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(properties)
+    for names, value in ((_TEXT_MAPS, _TEXT), (_QUANTITY_MAPS, _QUANTITY)):
+        for field in found:
+            if f"{owner}.{field}" in names:
+                bare = {
+                    key: each
+                    for key, each in found[field].items()
+                    if not key.startswith("x-kubernetes-preserve")
+                }
+                found[field] = {**bare, "additionalProperties": value}
+    return found
+
+
 _ATOMIC_DEFINITIONS: Final = (
     "LabelSelector", "ObjectReference", "LocalObjectReference", "SecretKeySelector", "ConfigMapKeySelector",
     "ObjectFieldSelector", "ResourceFieldSelector", "RoleRef", "NodeSelector", "NodeSelectorTerm",
@@ -106,7 +134,7 @@ def marked(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     found = {}
     for name, definition in definitions.items():
         short = name.rpartition(".")[2]
-        properties = dict(definition.get("properties") or {})
+        properties = _with_values(short, definition.get("properties") or {})
         for mark in (*by_owner.get("*", ()), *by_owner.get(short, ())):
             node = properties.get(mark.field)
             if node is not None and (mark.owner != "*" or _is_condition_list(node)):
