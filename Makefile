@@ -29,11 +29,11 @@ test: $(READY) ## run all tests (choose with ARGS, for example ARGS="-k selector
 
 .PHONY: check
 check: $(READY) ## check style, types, layers and whether the generated pages are fresh
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python scripts/docs.py --check
+	@status=0; \
+	for part in "ruff check" "ruff format --check" "mypy" "lint-imports" "python scripts/docs.py --check"; do \
+		$(BIN)/$$part || { status=1; echo "check: $$part FAILED" >&2; }; \
+	done; \
+	exit $$status
 
 .PHONY: e2e
 e2e: $(READY) ## run the acceptance tests: ocicat as its users run it
