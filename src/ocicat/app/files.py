@@ -66,17 +66,14 @@ def _standard_input(stdin: BinaryIO | None, limits: Limits) -> Source | Problem:
 
 def _files(path: str) -> Iterator[str | Problem]:
     """Yield the files that a path stands for."""
-    try:
-        if os.path.isdir(path):
-            yield from _files_in(path)
-        elif os.path.lexists(path):
-            yield path
-        elif glob.has_magic(path):
-            yield from _files_matching(path)
-        else:
-            yield _unreadable(path, "no such file or folder")
-    except ValueError as error:  # a NUL in the path
-        yield _unreadable(path, str(error))
+    if os.path.isdir(path):
+        yield from _files_in(path)
+    elif os.path.lexists(path):
+        yield path
+    elif glob.has_magic(path):
+        yield from _files_matching(path)
+    else:
+        yield _unreadable(path, "no such file or folder")
 
 
 def _files_matching(pattern: str) -> Iterator[str | Problem]:

@@ -49,8 +49,8 @@ _POLICY_GROUPS: Final = {
 """Groups of which every kind is known, with their kinds that are not read."""
 _FORMER_GROUPS: Final = {"extensions": (networkpolicy.GROUP, kubernetes.APPS)}
 """Groups whose kinds have moved, and where to."""
-_CLOSE: Final = 0.8
-"""How alike (0 to 1) two words must be for one to be taken for a slip of the other; `difflib`'s measure."""
+_CLOSE: Final = 0.75
+"""How alike (0 to 1, by difflib's measure) a slip is to its word: two letters swapped in `Tier` are 0.75."""
 
 
 class Unread(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class _Frame:
         self.merges: list[dict[str, Any]] = []
         self.levels = 1
         self.nodes = nodes
-        """Values that came before it, those included that aliases stand for."""
+        """Values up to it, itself and those included that aliases stand for."""
 
 
 class Composer:
@@ -115,21 +115,24 @@ class Composer:
         frames = self._frames = [root]
         limit = self.limits.nodes
         while True:
-            self.nodes += 1
-            if self.nodes > limit:
-                raise self._stop("OC0007", f"the source holds more than {limit:,} values", event.start_mark)
-            if isinstance(event, ScalarEvent):
-                frame = frames[-1]
-                if frame.key is _NO_KEY and type(frame.value) is dict:
-                    frame.key = self._key(frame, event)
-                else:
-                    self._put(frame, self._scalar(event), event)
-            elif isinstance(event, CollectionEndEvent):
+            if isinstance(event, CollectionEndEvent):
                 self._close(event)
-            elif isinstance(event, CollectionStartEvent):
-                self._open(event)
             else:
-                self._alias(event)
+                self.nodes += 1
+                if self.nodes > limit:
+                    raise self._stop(
+                        "OC0007", f"the source holds more than {limit:,} values", event.start_mark
+                    )
+                if isinstance(event, ScalarEvent):
+                    frame = frames[-1]
+                    if frame.key is _NO_KEY and type(frame.value) is dict:
+                        frame.key = self._key(frame, event)
+                    else:
+                        self._put(frame, self._scalar(event), event)
+                elif isinstance(event, CollectionStartEvent):
+                    self._open(event)
+                else:
+                    self._alias(event)
             if root.value:
                 return root.value[0], event.end_mark
             event = following()
@@ -158,7 +161,7 @@ class Composer:
                 frame.value.setdefault(key, value)
         parent.levels = max(parent.levels, frame.levels + 1)
         if frame.anchor is not None:
-            nodes = self.nodes + self._unfolded - frame.nodes
+            nodes = self.nodes + self._unfolded - frame.nodes + 1
             self._anchors[frame.anchor] = _Anchor(frame.value, nodes, frame.levels)
         if type(parent.value) is dict and parent.key is _NO_KEY:
             self._bad_key(frame.start, "a list or map", "write text as the key, without [ ] and { }")
@@ -260,7 +263,7 @@ class Composer:
             if not event.implicit[0]:
                 return event.value
             return self._plain(event)
-        value = self._plain(event) if event.implicit[0] else self._tagged(event)
+        value = self._plain(event) if event.tag is None and event.implicit[0] else self._tagged(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(value, 1, 0)
         return value

@@ -40,7 +40,7 @@ _REASONS: Final = (
     _Reason(
         "did not find expected key",
         "the line does not belong to the map that it is indented into",
-        "indent it like the other keys of its map; close every quote; quote text with special signs",
+        "indent it like its siblings; close every quote; put text with special signs into quotes",
     ),
     _Reason(
         "did not find expected '-' indicator",
@@ -122,6 +122,7 @@ _PYTHON_NAMES: Final = {
     "expected '<document start>'": "did not find expected <document start>",
     "expected alphabetic or numeric": "did not find expected alphabetic or numeric character",
     "expected a comment or a line break": "did not find expected comment or line break",
+    "expected chomping or indentation": "did not find expected comment or line break",
     "expected escape sequence of": "did not find expected hexdecimal number",
     "sequence entries are not allowed": "block sequence entries are not allowed",
 }
@@ -136,6 +137,10 @@ def explained(error: yaml.YAMLError, text: str, lines_before: int) -> Fault:
     message = str(getattr(error, "problem", None) or error)
     index = min(mark.index, len(text)) if mark else 0
     place = Place(lines_before + (mark.line if mark else 0) + 1, (mark.column if mark else 0) + 1)
+    if "collection" in str(getattr(error, "context", "")) and "expected <block end>" in message:
+        message = "did not find expected '-' indicator"
+    if "nesting depth" in message:  # a bound of libyaml's own, which a single line can reach before ours
+        return Fault("OC0006", "maps and lists stand inside each other too deep", place)
     reason = _reason(message, text, index)
     line = _line_at(text, index)
     fix = reason.fix
@@ -154,6 +159,8 @@ def _reason(message: str, text: str, index: int) -> _Reason:
     for python, libyaml in _PYTHON_NAMES.items():
         if python in message:
             message = libyaml
+    if "node content" in message and not text[index:].strip():
+        message = "did not find expected ',' or"
     for reason in _REASONS:
         if reason.message in message:
             return reason
