@@ -1,10 +1,10 @@
 """The counter sets of the ruleset: what the renderer declares and updates, and the accounts read.
 
-One table of both sides, so that they cannot drift apart. Every set is dynamic, has a time-out that each update
-renews, and counts packets and bytes for each key. `conns…` count the first packet of each connection that
-policy allowed, `denied…` each packet that it refused. Keys have five fields at most, because nft 1.0.6 aborts
-when it lists wider ones (design/dataplane §3); so an attempt that came through a Service is counted in a set of
-its protocol, where the address that was dialled stands instead of the protocol.
+One table of both sides, so that they cannot drift apart. Every set is dynamic, has a time-out that each
+update renews, and counts packets and bytes for each key. `conns…` count the first packet of each connection
+that policy allowed, `denied…` each packet that it refused. Keys have five fields at most, because nft 1.0.6
+aborts when it lists wider ones (design/dataplane §3); so an attempt that came through a Service is counted in
+a set of its protocol, where the address that was dialled stands instead of the protocol.
 """
 
 from typing import Final

@@ -1,0 +1,239 @@
+"""Conntrack messages as tables: the fast codec, for nodes that close 10,000 connections a second and more.
+
+It reads what flow accounting asks for and nothing else, and agrees with the plain codec of `conntrack` on
+every message that the latter takes (property tests hold it to that).
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ocicat.dataplane.wire import conntrack as ct
+from ocicat.dataplane.wire import netlink, nfnetlink
+from ocicat.dataplane.wire.netlink import WireError
+from ocicat.dataplane.wire.rows import Bytes, Layout, Layouts, Path
+from ocicat.ports.accounting import CONNECTION, Table, empty
+
+_ATTRIBUTES: Final = netlink.HEADER_LENGTH + nfnetlink.HEADER_LENGTH
+_TUPLES: Final = (ct.TUPLE_ORIG, ct.TUPLE_REPLY)
+_NESTS: Final[frozenset[Path]] = frozenset(
+    {
+        (ct.PROTOINFO,),
+        (ct.PROTOINFO, ct.PROTOINFO_TCP),
+        (ct.COUNTERS_ORIG,),
+        (ct.COUNTERS_REPLY,),
+        *((kind,) for kind in _TUPLES),
+        *((kind, part) for kind in _TUPLES for part in (ct.TUPLE_IP, ct.TUPLE_PROTO)),
+    }
+)
+_SHAPE: Final = (0, 1, 2, 3, 4, 5, _ATTRIBUTES - 4, _ATTRIBUTES - 3)
+"""Bytes of the header that make a shape: length and type of the message, its family and version."""
+
+
+def _ip(kind: int, part: int) -> Path:
+    return (kind, ct.TUPLE_IP, part)
+
+
+def _proto(kind: int, part: int) -> Path:
+    return (kind, ct.TUPLE_PROTO, part)
+
+
+_ORIG: Final = ct.TUPLE_ORIG
+_FIELDS: Final[dict[str, tuple[Path, Any]]] = {
+    "mark": ((ct.MARK,), ">u4"),
+    "id": ((ct.ID,), ">u4"),
+    "status": ((ct.STATUS,), ">u4"),
+    "protocol": (_proto(_ORIG, ct.PROTO_NUM), "u1"),
+    "source4": (_ip(_ORIG, ct.IP_V4_SRC), ("u1", 4)),
+    "source6": (_ip(_ORIG, ct.IP_V6_SRC), ("u1", 16)),
+    "dialled4": (_ip(_ORIG, ct.IP_V4_DST), ("u1", 4)),
+    "dialled6": (_ip(_ORIG, ct.IP_V6_DST), ("u1", 16)),
+    "destination4": (_ip(ct.TUPLE_REPLY, ct.IP_V4_SRC), ("u1", 4)),
+    "destination6": (_ip(ct.TUPLE_REPLY, ct.IP_V6_SRC), ("u1", 16)),
+    "source_port": (_proto(_ORIG, ct.PROTO_SRC_PORT), ">u2"),
+    "dialled_port": (_proto(_ORIG, ct.PROTO_DST_PORT), ">u2"),
+    "port": (_proto(ct.TUPLE_REPLY, ct.PROTO_SRC_PORT), ">u2"),
+    "icmp_id": (_proto(_ORIG, ct.PROTO_ICMP_ID), ">u2"),
+    "icmp_type": (_proto(_ORIG, ct.PROTO_ICMP_TYPE), "u1"),
+    "icmp_code": (_proto(_ORIG, ct.PROTO_ICMP_CODE), "u1"),
+    "icmpv6_id": (_proto(_ORIG, ct.PROTO_ICMPV6_ID), ">u2"),
+    "icmpv6_type": (_proto(_ORIG, ct.PROTO_ICMPV6_TYPE), "u1"),
+    "icmpv6_code": (_proto(_ORIG, ct.PROTO_ICMPV6_CODE), "u1"),
+    "packets": ((ct.COUNTERS_ORIG, ct.COUNTERS_PACKETS), ">u8"),
+    "bytes": ((ct.COUNTERS_ORIG, ct.COUNTERS_BYTES), ">u8"),
+    "reply_packets": ((ct.COUNTERS_REPLY, ct.COUNTERS_PACKETS), ">u8"),
+    "reply_bytes": ((ct.COUNTERS_REPLY, ct.COUNTERS_BYTES), ">u8"),
+    "tcp_state": ((ct.PROTOINFO, ct.PROTOINFO_TCP, ct.TCP_STATE), "u1"),
+}
+_NEEDED: Final = frozenset(
+    {(kind, ct.TUPLE_PROTO, ct.PROTO_NUM) for kind in _TUPLES} | {(kind, ct.TUPLE_IP) for kind in _TUPLES}
+)
+_LENGTH_AND_TYPE: Final = struct.Struct("<IH")
+_TELLING: Final = frozenset((nfnetlink.CONNTRACK << 8 | ct.NEW, nfnetlink.CONNTRACK << 8 | ct.DELETE))
+
+
+class ConnectionReader:
+    """Reads datagrams of conntrack messages into CONNECTION tables."""
+
+    def __init__(self) -> None:
+        """Begin without having met any layout."""
+        self._layouts = Layouts(_ATTRIBUTES, _NESTS, _SHAPE)
+        self.malformed = 0
+        """Messages that could not be read so far."""
+
+    def table(self, datagrams: Iterable[bytes]) -> Table:
+        """Return one row for each message that tells of a connection, in the order of messages.
+
+        Other messages are passed over; those that cannot be read are counted in `malformed`. Never raises.
+        """
+        by_length: dict[int, tuple[list[bytes], list[int]]] = {}
+        order = 0
+        for datagram in datagrams:
+            for message in self._messages(datagram):
+                pieces, places = by_length.setdefault(len(message), ([], []))
+                pieces.append(message)
+                places.append(order)
+                order += 1
+        tables: list[Table] = []
+        orders: list[Any] = []
+        for length, (pieces, places) in by_length.items():
+            rows = np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, length)
+            found, kept = self._read(rows)
+            tables.append(found)
+            orders.append(np.asarray(places)[kept])
+        if not tables:
+            return empty(CONNECTION)
+        if len(tables) == 1:
+            return tables[0]
+        joined: Table = np.concatenate(tables)[np.argsort(np.concatenate(orders), kind="stable")]
+        return joined
+
+    def _messages(self, datagram: bytes) -> Sequence[bytes]:
+        """Return the messages of a datagram that tell of connections. One of its own is the common case."""
+        if len(datagram) >= _ATTRIBUTES:
+            length, kind = _LENGTH_AND_TYPE.unpack_from(datagram)
+            if length == len(datagram):
+                return (datagram,) if kind in _TELLING else ()
+        found: list[bytes] = []
+        position, end = 0, len(datagram)
+        while position < end:
+            if end - position < netlink.HEADER_LENGTH:
+                self.malformed += 1
+                break
+            length, kind = _LENGTH_AND_TYPE.unpack_from(datagram, position)
+            if not netlink.HEADER_LENGTH <= length <= end - position:
+                self.malformed += 1
+                break
+            if kind in _TELLING:
+                found.append(datagram[position : position + length])
+            position += netlink.aligned(length)
+        return found
+
+    def _read(self, rows: Bytes) -> tuple[Table, Any]:
+        """Return what `rows`: (messages, length) uint8 tell, and the numbers of the rows that do."""
+        if rows.shape[1] < _ATTRIBUTES:
+            self.malformed += len(rows)
+            return empty(CONNECTION), np.zeros(0, np.intp)
+        tables: list[Table] = []
+        kept: list[Any] = []
+        sorted_out, strange = self._layouts.sorted_out(rows)
+        singles = list(strange)
+        for layout, numbers in sorted_out:
+            try:
+                tables.append(_told(layout, rows[numbers]))
+                kept.append(numbers)
+            except WireError:
+                singles.extend(numbers)
+        for number in singles:
+            try:
+                tables.append(row_of(_plain(bytes(rows[number]))))
+                kept.append(np.asarray([number]))
+            except WireError:
+                self.malformed += 1
+        if not tables:
+            return empty(CONNECTION), np.zeros(0, np.intp)
+        return np.concatenate(tables), np.concatenate(kept)
+
+
+def _plain(message: bytes) -> ct.Connection:
+    return ct.connection(nfnetlink.parse(next(netlink.messages(message))))
+
+
+def _told(layout: Layout, rows: Bytes) -> Table:
+    """Return the connections that messages of one layout tell of. Raises WireError if something lacks."""
+    version = rows[0, netlink.HEADER_LENGTH + 1]
+    if version or not all(path in layout.places for path in _NEEDED):
+        raise WireError("no whole connection")
+    seen = layout.view(rows, _FIELDS)
+    there = frozenset(seen.dtype.names or ())
+    told = np.zeros(len(rows), CONNECTION)
+    _tell_addresses(told["tuple"], seen, there)
+    told["tuple"]["protocol"] = seen["protocol"]
+    if "mark" in there:
+        told["tuple"]["mark"] = seen["mark"]
+    _tell_ports(told, seen, there)
+    for name in there & {"id", "packets", "bytes", "reply_packets", "reply_bytes"}:
+        told[name] = seen[name]
+    if "status" in there:
+        told["dying"] = (seen["status"] & ct.DYING) != 0
+    if "tcp_state" in there:
+        told["over"] = np.isin(seen["tcp_state"], (ct.TCP_TIME_WAIT, ct.TCP_CLOSE))
+    return told
+
+
+def _tell_addresses(flow: Table, seen: Table, there: frozenset[str]) -> None:
+    family = 4 if "source4" in there else 6
+    flow["family"] = family
+    for side in ("source", "destination", "dialled"):
+        if f"{side}{family}" not in there:
+            raise WireError("a tuple without a whole address")
+        flow[side][:, : 4 if family == 4 else 16] = seen[f"{side}{family}"]
+
+
+def _tell_ports(told: Table, seen: Table, there: frozenset[str]) -> None:
+    """Fill in the ports. Raises WireError where a protocol comes with the fields of another."""
+    flow, protocol = told["tuple"], seen["protocol"]
+    for icmp, number in (("icmp", 1), ("icmpv6", 58)):
+        fields = {f"{icmp}_id", f"{icmp}_type", f"{icmp}_code"}
+        if there & fields:
+            if not fields <= there or (protocol != number).any():
+                raise WireError(f"{icmp} in part, or of another protocol")
+            flow["port"] = seen[f"{icmp}_type"].astype("<u2") * 256 + seen[f"{icmp}_code"]
+            flow["dialled_port"] = flow["port"]
+            told["source_port"] = seen[f"{icmp}_id"]
+            return
+    if np.isin(protocol, (1, 58)).any():
+        raise WireError("ICMP without type and code")
+    for name in there & {"port", "dialled_port"}:
+        flow[name] = seen[name]
+    if "source_port" in there:
+        told["source_port"] = seen["source_port"]
+
+
+def row_of(told: ct.Connection) -> Table:
+    """Return a connection of the plain codec as a table of one row."""
+    rows = np.zeros(1, CONNECTION)
+    row, flow = rows[0], rows[0]["tuple"]
+    sides = (
+        ("source", told.orig.source),
+        ("destination", told.reply.source),
+        ("dialled", told.orig.destination),
+    )
+    for side, address in sides:
+        packed = address.bits.to_bytes(4 if address.family == 4 else 16, "big")
+        flow[side][: len(packed)] = list(packed)
+    flow["family"], flow["protocol"], flow["mark"] = told.orig.source.family, told.orig.protocol, told.mark
+    if told.orig.protocol in (1, 58):
+        flow["port"] = flow["dialled_port"] = told.orig.icmp_type * 256 + told.orig.icmp_code
+        row["source_port"] = told.orig.icmp_id
+    else:
+        flow["port"], flow["dialled_port"] = told.reply.source_port, told.orig.destination_port
+        row["source_port"] = told.orig.source_port
+    row["id"], row["over"], row["dying"] = told.id, told.over, bool(told.status & ct.DYING)
+    if told.sent is not None:
+        row["packets"], row["bytes"] = told.sent.packets, told.sent.bytes
+    if told.answered is not None:
+        row["reply_packets"], row["reply_bytes"] = told.answered.packets, told.answered.bytes
+    return rows
