@@ -1,3 +1,19 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that more than one folder of tests uses, and how long the property tests search.
+
+`pytest --hypothesis-profile=soak --timeout=0 tests/property/test_loader_fuzz.py` searches for hours; stop it
+at will, what it has found is kept in `.hypothesis` and tried first by the next run.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["support.kernel", "support.coroutines", "support.kubectl"]
+
+# No deadline anywhere: a test never depends on how fast the machine is.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, print_blob=True)
+settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=1_000_000, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
