@@ -1,0 +1,187 @@
+"""`Enforcer`: what the cluster says → what the kernel does. The first change at once, later ones together.
+
+One pass takes everything that has changed, brings the Plan up to date and hands it to the kernel side, in a
+worker thread, so that the watches are read meanwhile. What changes during a pass waits for the next. Nothing
+is programmed before every kind has been listed: half of the policies would open or close what the whole does
+not. When the API server goes away, nothing happens here, and so the kernel goes on.
+Source: design/dataplane §4.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from ocicat.app.agent.enforcement import Applied, Enforcement, Unenforced, Wanted
+from ocicat.app.agent.interfaces import Assignment, Routing, assigned
+from ocicat.app.mirror import Mirror
+from ocicat.base.backoff import Backoff
+from ocicat.base.errors import OcicatError
+from ocicat.base.problem import Severity
+from ocicat.cluster.deltas import Inbox
+from ocicat.cluster.reflection import Delta
+from ocicat.engine.index import PlanChange
+from ocicat.engine.plan import Plan
+from ocicat.engine.policy import EntityKind
+from ocicat.model.kubernetes import CORE
+from ocicat.model.meta import Ref
+from ocicat.ports.clock import Chance, Timer
+
+log: Final = structlog.get_logger("ocicat.enforcer")
+
+
+class Pass(msgspec.Struct, frozen=True, eq=False):
+    """What one pass did."""
+
+    plan: Plan
+    assignment: Assignment
+    applied: Applied
+    deltas: int
+    """Objects that had changed."""
+    duration_s: float
+    services_changed: bool
+
+
+class Enforcer:
+    """Brings what is known into the kernel. `run` goes on until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        prefix: str,
+        mirror: Mirror,
+        inbox: Inbox,
+        synced: Callable[[], bool],
+        routes: Callable[[], Routing],
+        kernel: Enforcement,
+        timer: Timer,
+        chance: Chance,
+        passed: Callable[[Pass], None],
+    ) -> None:
+        """Make one that has done nothing yet.
+
+        Args:
+            node: The name of this node.
+            prefix: What the names of pods' interfaces begin with.
+            mirror: Takes what the inbox holds. Nobody else may touch it.
+            inbox: What has changed in the cluster.
+            synced: Tells whether every kind has been listed.
+            routes: Reads the node's routes. Blocks.
+            kernel: The kernel side.
+            timer: Measures, and waits between tries.
+            chance: For the back-off.
+            passed: Is told, in the event loop, what every pass did.
+        """
+        self._node = node
+        self._prefix = prefix
+        self._mirror = mirror
+        self._inbox = inbox
+        self._synced = synced
+        self._routes = routes
+        self._kernel = kernel
+        self._timer = timer
+        self._passed = passed
+        self._backoff = Backoff(0.5, 10.0, chance)
+        self._programmed: Pass | None = None
+        self._lock = asyncio.Lock()
+        self.failures = 0
+        """Passes that the kernel refused, since the start."""
+        self.error = ""
+        """Why the last pass failed; empty where it did not."""
+        self.unsound: tuple[Unenforced, ...] = ()
+        """Objects that are invalid and so count as absent."""
+
+    @property
+    def programmed(self) -> Pass | None:
+        """What was programmed last; None before the first time."""
+        return self._programmed
+
+    async def run(self) -> None:
+        """Enforce for ever. Ends only by being cancelled."""
+        while True:
+            await self._inbox.filled()
+            # Asked before the inbox is emptied: what a list brought is in it when its kind counts as listed.
+            ready = self._synced()
+            deltas = self._inbox.take()
+            try:
+                async with self._lock:
+                    done = await asyncio.to_thread(self._pass, deltas, ready)
+            except OcicatError as error:
+                await self._failed(str(error))
+                continue
+            except Exception as error:
+                # A mistake of ours must not end enforcement: the kernel goes on with what it has.
+                log.exception("pass.failed")
+                await self._failed(f"{type(error).__name__}: {error}")
+                continue
+            self._backoff.reset()
+            self.error = ""
+            if done is not None:
+                self._programmed = done
+                self._passed(done)
+
+    async def verify(self, *, heal: bool) -> list[str]:
+        """Compare the kernel with what was programmed; see Enforcement. Waits for a pass that runs."""
+        async with self._lock:
+            if self._programmed is None:
+                return []
+            return await asyncio.to_thread(lambda: self._kernel.verify(heal=heal))
+
+    async def _failed(self, reason: str) -> None:
+        self.failures += 1
+        self.error = reason
+        log.error("ruleset.refused", reason=self.error, failures=self.failures)
+        await self._timer.sleep(self._backoff.delay_s())
+        self._inbox.nudge()
+
+    # --- in the worker thread -------------------------------------------------------------------------------
+
+    def _pass(self, deltas: list[Delta], ready: bool) -> Pass | None:
+        """Take changes in, and program what follows; None where nothing is to be programmed."""
+        began_ns = self._timer.monotonic_ns()
+        self._mirror.apply(deltas)
+        if not ready:
+            return None
+        plan, change = self._mirror.update()
+        local = [pod for pod in self._mirror.endpoints.values() if pod.node == self._node]
+        assignment = assigned(local, self._routes(), self._prefix)
+        self.unsound = self._invalid()
+        services_changed, self._mirror.services_changed = self._mirror.services_changed, False
+        before = self._programmed
+        same = before is not None and not self.error and change == PlanChange() and not services_changed
+        if same and before is not None and before.assignment == assignment:
+            return None
+        applied = self._apply(plan, assignment, services_changed)
+        duration_s = (self._timer.monotonic_ns() - began_ns) / 1e9
+        return Pass(plan, assignment, applied, len(deltas), duration_s, services_changed)
+
+    def _apply(self, plan: Plan, assignment: Assignment, services_changed: bool) -> Applied:
+        services = tuple(
+            (self._mirror.services[key], self._mirror.slices(key)) for key in sorted(self._mirror.services)
+        )
+        try:
+            return self._kernel.apply(Wanted(plan, assignment.interfaces, services, services_changed))
+        except Exception:
+            self._mirror.services_changed |= services_changed
+            raise
+
+    def _invalid(self) -> tuple[Unenforced, ...]:
+        return tuple(
+            Unenforced(ref, f"{problem.code} {problem.what}")
+            for ref, problems in sorted(self._mirror.problems.items())
+            for problem in problems
+            if problem.severity is Severity.ERROR
+        )
+
+
+def unenforced(done: Pass) -> tuple[Unenforced, ...]:
+    """Return what a pass left unenforced: pods without interface, and what the kernel side named."""
+    pods = (
+        Unenforced(Ref(CORE, "Pod", key.namespace, key.name), reason)
+        for key, reason in done.assignment.unenforced.items()
+        if key.kind is EntityKind.WORKLOAD
+    )
+    return tuple(sorted((*pods, *done.applied.unenforced)))

@@ -1,0 +1,220 @@
+"""What the cluster says → what the kernel does: when, and when not."""
+
+import asyncio
+import json
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ocicat.app.agent.enforcement import Unenforced
+from ocicat.app.agent.enforcer import Enforcer, unenforced
+from ocicat.app.mirror import Mirror, understood
+from ocicat.cluster.deltas import Inbox
+from ocicat.cluster.reflection import Delta
+from ocicat.model.calico import GROUP
+from ocicat.model.kinds import kind_of
+from ocicat.model.meta import Ref
+from support.agentparts import FakeKernel, route_table
+from support.clocks import FakeTimer, until
+
+POLICY = kind_of(GROUP, "NetworkPolicy")
+POD = kind_of("", "Pod")
+
+
+def delta(kind, name, document):
+    document = {"apiVersion": kind.api_version, "kind": kind.kind, **document}
+    document["metadata"] = {"name": name, "namespace": "a"}
+    resource, problems = understood(kind, json.dumps(document).encode())
+    return Delta(kind, "a", name, resource, tuple(problems))
+
+
+def policy(name="p", selector="all()"):
+    return delta(POLICY, name, {"spec": {"selector": selector, "ingress": [{"action": "Deny"}]}})
+
+
+def pod(name="web", ip="10.0.0.1", node="n1"):
+    status = {"podIP": ip, "podIPs": [{"ip": ip}], "phase": "Running"}
+    return delta(POD, name, {"spec": {"nodeName": node}, "status": status})
+
+
+class Scene:
+    def __init__(self):
+        self.kernel, self.inbox, self.timer = FakeKernel(), Inbox(), FakeTimer()
+        self.ready = True
+        self.routes = route_table(cali1="10.0.0.1/32", cali2="10.0.0.2/32", eth0="0.0.0.0/0")
+        self.passes = []
+        self.enforcer = Enforcer(
+            node="n1",
+            prefix="cali",
+            mirror=Mirror(),
+            inbox=self.inbox,
+            synced=lambda: self.ready,
+            routes=lambda: self.routes,
+            kernel=self.kernel,
+            timer=self.timer,
+            chance=lambda: 0.0,
+            passed=self.passes.append,
+        )
+
+    async def tell(self, *deltas):
+        for item in deltas:
+            await self.inbox.put(item)
+
+
+@asynccontextmanager
+async def scene():
+    made = Scene()
+    task = asyncio.create_task(made.enforcer.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_change_is_programmed():
+    async with scene() as it:
+        await it.tell(pod(), policy())
+        await until(lambda: it.kernel.policies == {"p"})
+        assert list(it.kernel.wanted[-1].interfaces.values()) == ["cali1"]
+        assert it.passes[-1].deltas == 2
+
+
+async def test_nothing_is_programmed_by_half_knowledge():
+    async with scene() as it:
+        it.ready = False
+        await it.tell(pod(), policy())
+        await until(lambda: len(it.inbox) == 0)
+        await it.enforcer.verify(heal=False)
+        assert it.kernel.wanted == []
+        it.ready = True
+        it.inbox.nudge()
+        await until(lambda: it.kernel.policies == {"p"})
+        assert len(it.kernel.wanted) == 1
+
+
+async def test_changes_during_a_pass_are_taken_together_by_the_next():
+    async with scene() as it:
+        it.kernel.hold = threading.Event()
+        await it.tell(policy("first"))
+        await until(lambda: len(it.inbox) == 0)
+        for name in ("b", "c", "d"):
+            await it.tell(policy(name))
+            await asyncio.sleep(0.01)
+        it.kernel.hold.set()
+        await until(lambda: it.kernel.policies == {"first", "b", "c", "d"})
+        assert len(it.kernel.wanted) == 2
+
+
+async def test_what_changes_nothing_does_not_touch_the_kernel():
+    async with scene() as it:
+        await it.tell(policy())
+        await until(lambda: len(it.kernel.wanted) == 1)
+        await it.tell(policy())
+        it.inbox.nudge()
+        await until(lambda: len(it.inbox) == 0)
+        await it.enforcer.verify(heal=False)
+        assert len(it.kernel.wanted) == 1
+
+
+async def test_only_pods_of_this_node_have_interfaces():
+    async with scene() as it:
+        await it.tell(pod("here"), pod("there", "10.0.0.2", node="n2"))
+        await until(lambda: it.kernel.wanted)
+        assert [key.name for key in it.kernel.wanted[-1].interfaces] == ["here"]
+        assert len(it.kernel.wanted[-1].plan.endpoints) == 2
+
+
+async def test_a_pod_without_interface_is_told():
+    async with scene() as it:
+        await it.tell(pod("lost", "10.9.9.9"))
+        await until(lambda: it.passes)
+        reason = "the route to 10.9.9.9 is over eth0, whose name does not begin with cali"
+        assert unenforced(it.passes[-1]) == (Unenforced(Ref("", "Pod", "a", "lost"), reason),)
+
+
+async def test_a_route_that_comes_later_is_programmed():
+    async with scene() as it:
+        await it.tell(pod("late", "10.9.9.9"))
+        await until(lambda: it.passes)
+        it.routes = route_table(cali9="10.9.9.9/32")
+        it.inbox.nudge()
+        await until(lambda: len(it.passes) == 2)
+        assert list(it.kernel.wanted[-1].interfaces.values()) == ["cali9"]
+
+
+async def test_an_invalid_policy_is_told_and_the_rest_enforced():
+    async with scene() as it:
+        await it.tell(policy("good"), policy("bad", "app = 'x'"))
+        await until(lambda: it.kernel.policies == {"good"})
+        (told,) = it.enforcer.unsound
+        assert told.ref == Ref(GROUP, "NetworkPolicy", "a", "bad")
+
+
+async def test_a_kernel_that_refuses_is_asked_again():
+    async with scene() as it:
+        it.kernel.broken = "no"
+        await it.tell(policy())
+        await until(lambda: it.enforcer.failures == 1)
+        assert it.enforcer.error == "no"
+        await until(lambda: it.timer.sleepers == 1)
+        it.kernel.broken = ""
+        await it.timer.advance(1)
+        await until(lambda: it.kernel.policies == {"p"})
+        assert it.enforcer.error == ""
+
+
+async def test_a_mistake_of_ours_does_not_end_enforcement():
+    async with scene() as it:
+        it.kernel.crash = KeyError("x")
+        await it.tell(policy())
+        await until(lambda: it.enforcer.error == "KeyError: 'x'")
+        it.kernel.crash = None
+        await until(lambda: it.timer.sleepers == 1)
+        await it.timer.advance(1)
+        await until(lambda: it.kernel.policies == {"p"})
+
+
+async def test_services_are_wanted_with_their_slices():
+    service, part = kind_of("", "Service"), kind_of("discovery.k8s.io", "EndpointSlice")
+    async with scene() as it:
+        await it.tell(delta(service, "web", {"spec": {"clusterIP": "10.96.0.1"}}))
+        await until(lambda: it.kernel.wanted)
+        ((found, slices),) = it.kernel.wanted[-1].services
+        assert (found.metadata.name, slices) == ("web", ())
+        assert it.kernel.wanted[-1].services_changed
+        await it.tell(policy())
+        await until(lambda: len(it.kernel.wanted) == 2)
+        assert not it.kernel.wanted[-1].services_changed
+        it.kernel.broken = "no"
+        await it.tell(Delta(service, "a", "web", None))
+        await until(lambda: it.timer.sleepers == 1)
+        it.kernel.broken = ""
+        await it.timer.advance(1)
+        await until(lambda: len(it.kernel.wanted) == 3)
+        assert it.kernel.wanted[-1].services_changed
+        assert it.kernel.wanted[-1].services == ()
+        assert part
+
+
+async def test_verification_waits_for_a_pass():
+    async with scene() as it:
+        it.kernel.edits = ["chain x was edited"]
+        assert await it.enforcer.verify(heal=True) == []
+        await it.tell(policy())
+        await until(lambda: it.enforcer.programmed is not None)
+        assert await it.enforcer.verify(heal=False) == ["chain x was edited"]
+        assert await it.enforcer.verify(heal=True) == ["chain x was edited"]
+        assert await it.enforcer.verify(heal=False) == []
+
+
+@pytest.mark.parametrize("jump_ns", [-(10**18), 10**18])
+async def test_a_clock_that_jumps_changes_nothing(jump_ns):
+    async with scene() as it:
+        await it.tell(policy())
+        await until(lambda: it.kernel.policies == {"p"})
+        it.timer.set_clock(it.timer.now_ns() + jump_ns)
+        await it.tell(policy("q"))
+        await until(lambda: it.kernel.policies == {"p", "q"})
+        assert it.passes[-1].duration_s >= 0
