@@ -1,7 +1,7 @@
 """Fixtures that more than one folder of tests uses, and how long the property tests search.
 
-`pytest --hypothesis-profile=soak --timeout=0 tests/property/test_loader_fuzz.py` searches for hours; stop it
-at will, what it has found is kept in `.hypothesis` and tried first by the next run.
+`pytest --hypothesis-profile=soak --timeout=0 tests/property/test_loader_fuzz.py` searches for about an hour;
+what it finds is kept in `.hypothesis` and tried first by the next run.
 """
 
 import os
@@ -14,6 +14,6 @@ pytest_plugins = ["support.kernel", "support.coroutines", "support.kubectl"]
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, print_blob=True)
 settings.register_profile(
-    "soak", deadline=None, print_blob=True, max_examples=1_000_000, suppress_health_check=list(HealthCheck)
+    "soak", deadline=None, print_blob=True, max_examples=100_000, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
