@@ -73,6 +73,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     node has the chains of a kube-proxy."""
     cut_connections: bool = False
     """Whether connections that the current policy would refuse are cut; else they go on until they end."""
+    account_flows: bool = True
+    """Whether connections are counted and flow records sent. Policy is enforced either way."""
     metrics_port: int = 9091
     """Port on the loopback for Prometheus; 0 for none."""
     queue_records: int = 50_000

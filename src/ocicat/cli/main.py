@@ -22,6 +22,7 @@ COMMANDS: Final = {
         "Walk a connection through the tiers: who allows or denies it, and why.",
     ),
     "selector": ("ocicat.cli.selector:selector", "Check a selector, and try it on labels."),
+    "agent": ("ocicat.cli.agent:agent", "Enforce policy on this node, and report its flows."),
     "completion": ("ocicat.cli.completion:completion", "Write the completion script of a shell."),
 }
 """Name → where the command is, and what the overview says of it."""

@@ -1,0 +1,91 @@
+"""Settings → an Agent with all its parts. The one place that knows every concrete class of it."""
+
+import asyncio
+import os
+import secrets
+import signal
+
+from ocicat.api.flowclient import FlowClient
+from ocicat.app.agent.accounting import Accounting, Unaccounted
+from ocicat.app.agent.agent import Agent
+from ocicat.app.agent.enforcer import Enforcer, Pass
+from ocicat.app.agent.events import EventReporter
+from ocicat.app.agent.hub import hub_server
+from ocicat.app.agent.nftables import Nftables
+from ocicat.app.clock import SystemClock, chance
+from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
+from ocicat.app.settings import AgentSettings, Settings
+from ocicat.cluster.client import connect
+from ocicat.cluster.deltas import Inbox
+from ocicat.cluster.reflect import Reflector
+from ocicat.dataplane.nft import settings as nft
+from ocicat.dataplane.nft.driver import NftProgram
+from ocicat.dataplane.routes import Routes
+
+
+def compose(settings: Settings) -> Agent:
+    """Return the agent of these settings, connected to nothing yet. To be called in its event loop.
+
+    Raises OcicatError where a part cannot be made.
+    """
+    of_agent = settings.agent
+    timer, mirror, inbox = SystemClock(), Mirror(), Inbox()
+    client = connect(of_agent.kubeconfig, of_agent.context or None)
+    reflectors = [Reflector(kind, client, understood, inbox, timer, chance) for kind in AGENT_KINDS]
+    kernel = Nftables(NftProgram(), _ruleset(of_agent))
+    routes = Routes()
+    # What names this run must differ from what named the last one, and from a pod's of the same node.
+    sender = f"{of_agent.node}/{os.getpid()}/{secrets.token_hex(4)}"
+    flows = FlowClient(
+        lambda: hub_server(of_agent, mirror.services), timer, chance, sender, of_agent.queue_records
+    )
+    accounting: Accounting = Unaccounted()
+
+    def passed(done: Pass) -> None:
+        agent.passed(done)
+
+    enforcer = Enforcer(
+        node=of_agent.node,
+        prefix=of_agent.interface_prefix,
+        mirror=mirror,
+        inbox=inbox,
+        synced=lambda: agent.synced,
+        routes=routes.read,
+        kernel=kernel,
+        timer=timer,
+        chance=chance,
+        passed=passed,
+    )
+    agent = Agent(
+        settings=settings,
+        client=client,
+        inbox=inbox,
+        reflectors=reflectors,
+        enforcer=enforcer,
+        kernel=kernel,
+        routes=routes,
+        flows=flows,
+        accounting=accounting,
+        events=EventReporter(client, of_agent.node, timer),
+        timer=timer,
+    )
+    return agent
+
+
+def _ruleset(settings: AgentSettings) -> nft.RulesetSettings:
+    return nft.RulesetSettings(
+        interface_prefix=settings.interface_prefix, denial=nft.Denial(settings.denial.value)
+    )
+
+
+def run(settings: Settings) -> None:
+    """Run the agent until SIGTERM or SIGINT. Raises OcicatError where it cannot start."""
+
+    async def life() -> None:
+        agent = compose(settings)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, agent.stop)
+        await agent.run()
+
+    asyncio.run(life())
