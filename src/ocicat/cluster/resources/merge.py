@@ -17,7 +17,10 @@ def applied(live: Any, wanted: Any, node: Node, schemas: Schemas) -> Any:
         merged = dict(live)
         for name, value in wanted.items():
             inner = schemas.field(node, name) or {}
-            merged[name] = applied(live[name], value, inner, schemas) if name in live else value
+            if name in live:
+                merged[name] = applied(live[name], value, inner, schemas)
+            elif value != [] or not (list_keys(inner) or is_set(inner)):
+                merged[name] = value  # an empty list of items says nothing: its items would be owned, not it
         return merged
     if isinstance(live, list) and isinstance(wanted, list):
         if list_keys(node):
@@ -31,14 +34,30 @@ def _keyed(live: list[Any], wanted: list[Any], node: Node, schemas: Schemas) -> 
     keys, inner = list_keys(node), schemas.items(node)
     old = {item_step(item, keys): item for item in live if isinstance(item, Mapping)}
     new = {item_step(item, keys): item for item in wanted if isinstance(item, Mapping)}
-    order = list(new) if old.keys() <= new.keys() else [*old, *(step for step in new if step not in old)]
     merged = []
-    for step in order:
+    for step in _interleaved(list(old), list(new)):
         if step in old and step in new:
             merged.append(applied(old[step], new[step], inner, schemas))
         else:
             merged.append(new[step] if step in new else old[step])
     return merged
+
+
+def _interleaved(old: list[str | None], new: list[str | None]) -> list[str | None]:
+    """Return all steps once: those of both in the order of `new`, the others where they stood among them."""
+    was, comes = frozenset(old), frozenset(new)
+    order: list[str | None] = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        while i < len(old) and old[i] not in comes:
+            order.append(old[i])
+            i += 1
+        while j < len(new) and new[j] not in was:
+            order.append(new[j])
+            j += 1
+        order.extend(new[j : j + 1])
+        i, j = i + 1, j + 1
+    return order
 
 
 def without(thing: Any, path: Path, node: Node, schemas: Schemas) -> Any:
