@@ -122,8 +122,8 @@ _STAGED: Final = (
     Code(
         "NP0304",
         "staged Kubernetes policy cannot be converted",
-        "A port of the policy has no meaning, so nothing could be previewed.",
-        "correct the port",
+        "A port or the podSelector has no meaning, so nothing could be previewed.",
+        "correct the field",
     ),
     Code(
         "NP0305",

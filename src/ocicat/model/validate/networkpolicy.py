@@ -32,6 +32,10 @@ PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 PORT_RANGE: Final = "must be between 1 and 65535, inclusive"
 NOT_A_CIDR: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
+_FAILED: Final = "conversion to stagednetworkpolicy failed"
+_NO_SELECTOR: Final = ("NP0812", "NP0814", "NP0815")
+"""What is wrong with a label selector that cannot become a selector of Calico's: key, operator, no values."""
+
 _Spec: TypeAlias = KubernetesNetworkPolicySpec | StagedKubernetesNetworkPolicySpec
 
 
@@ -43,7 +47,7 @@ def network_policy(resource: KubernetesNetworkPolicy) -> Findings:
 def staged_network_policy(resource: StagedKubernetesNetworkPolicy) -> Findings:
     """Find what is wrong with a staged Kubernetes policy.
 
-    Calico refuses what it cannot convert: ports. What only Kubernetes would refuse is a warning.
+    Calico refuses what it cannot convert. What only Kubernetes would refuse is a warning.
     """
     spec = resource.spec
     if spec.staged_action:
@@ -61,6 +65,11 @@ def staged_network_policy(resource: StagedKubernetesNetworkPolicy) -> Findings:
 
 
 def _unconvertible(spec: _Spec) -> Findings:
+    """Find what leaves nothing to preview: pods that cannot be selected, ports that are none."""
+    for finding in label_selector(spec.pod_selector, ("spec", "podSelector")):
+        if finding.code in _NO_SELECTOR:
+            what = f"{_FAILED} {finding.what}"
+            yield msgspec.structs.replace(finding, code="NP0304", what=what, field="PolicySpec")
     for path, port in _ports(spec):
         try:
             if port.end_port is not None and isinstance(port.port, int):
@@ -68,8 +77,7 @@ def _unconvertible(spec: _Spec) -> Findings:
             elif port.port is not None:
                 parse_port(port.port)
         except NetError as error:
-            what = f"conversion to stagednetworkpolicy failed {error}"
-            yield Finding("NP0304", path, what, "", "PolicySpec")
+            yield Finding("NP0304", path, f"{_FAILED} {error}", "", "PolicySpec")
 
 
 def _ports(spec: _Spec) -> Iterator[tuple[Path, PolicyPort]]:

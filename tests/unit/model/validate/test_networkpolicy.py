@@ -243,6 +243,20 @@ def test_a_staged_policy_that_cannot_be_converted(port: str, what: str) -> None:
     assert found == [("NP0304", "spec.egress[0].ports[0]", what)]
 
 
+@pytest.mark.parametrize(
+    ("selector", "path"),
+    [
+        ({"matchLabels": {"a b": "c"}}, 'matchLabels["a b"]'),
+        ({"matchExpressions": [{"key": "a", "operator": "Near"}]}, "matchExpressions[0].operator"),
+        ({"matchExpressions": [{"key": "a", "operator": "In"}]}, "matchExpressions[0].values"),
+    ],
+)
+def test_a_staged_policy_that_selects_nothing_that_can_be_said(selector: dict[str, Any], path: str) -> None:
+    ((code, place, what),) = told(document(STAGED, {"podSelector": selector}))
+    assert (code, place) == ("NP0304", f"spec.podSelector.{path}")
+    assert what.startswith(f"{FAILED} ")
+
+
 def test_what_only_kubernetes_would_refuse_is_a_warning() -> None:
     spec = "ingress: [{from: [{}], ports: [{protocol: tcp}]}]\npolicyTypes: [egress]"
     found = problems(document(STAGED, spec))
