@@ -106,14 +106,13 @@ class Documents:
             for name in names
         }
         if not rest:
-            hashes = {at: openapi.digest(self._document_v3(*at).decode()) for at in roots.values()}
+            hashes = {at: self._hash_v3(*at) for at in roots.values()}
             return json_answer(openapi.index_v3(hashes))
         at = roots.get("/".join(rest))
         if at is None:
             raise no_such_path()
-        body = self._document_v3(*at)
-        found = openapi.digest(body.decode())
-        answer = raw_answer(body)
+        found = self._hash_v3(*at)
+        answer = raw_answer(self._document_v3(*at))
         answer.headers["ETag"] = f'"{found}"'
         if asked == found:
             answer.headers["Cache-Control"] = "public, immutable"
@@ -125,6 +124,10 @@ class Documents:
             return _json(openapi.document_v3(core.registry, core.schemas, group, name, _TITLE, self._release))
 
         return self._cached(f"v3 {group}/{name}", make)
+
+    def _hash_v3(self, group: str, name: str) -> str:
+        document = self._document_v3(group, name)
+        return self._cached(f"hash {group}/{name}", lambda: openapi.digest(document)).decode()
 
 
 def version(release: str) -> dict[str, str]:

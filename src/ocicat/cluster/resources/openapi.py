@@ -8,8 +8,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from ocicat.cluster.resources.kinds import Kind, Registry
 from ocicat.cluster.resources.patches import APPLY, JSON, MERGE, STRATEGIC
 from ocicat.cluster.resources.schema import PREFIX, Node, Schemas
@@ -201,9 +199,9 @@ def as_v3(node: Node, reached: Callable[[str], object]) -> dict[str, Any]:
     return {**result, "allOf": [pointer]} if result else pointer
 
 
-def digest(document: Any) -> str:
-    """Return the hash by which clients cache a document."""
-    return hashlib.sha256(msgspec.json.encode(document)).hexdigest().upper()
+def digest(document: bytes) -> bytes:
+    """Return the hash, as hexadecimal digits, by which clients cache a document."""
+    return hashlib.sha256(document).hexdigest().upper().encode()
 
 
 def index_v3(hashes: Mapping[tuple[str, str], str]) -> dict[str, Any]:
