@@ -62,6 +62,9 @@ class World:
         self._index = PolicyIndex()
         self._written: dict[PolicyKey, Resource] = {}
         found = list(problems)
+        self._told: dict[str, list[str]] = {}
+        for problem in found:
+            self._told.setdefault(problem.where.subject, []).append(problem.where.path)
         for resource in self.resources:
             policy, unconvertible = convert.policy_of(resource)
             found += self._placed(resource, unconvertible)
@@ -157,8 +160,14 @@ class World:
     # --- compiling ------------------------------------------------------------------------------------------
 
     def _placed(self, resource: Resource, found: Iterable[Problem]) -> list[Problem]:
+        """Return what conversion found, with its place, but for what validation has told of the same part."""
         document = self._origins.get(resource.ref)
-        return [document.placed(problem) if document else problem for problem in found]
+        told = self._told.get(document.subject if document else str(resource.ref), ())
+        return [
+            document.placed(problem) if document else problem
+            for problem in found
+            if not any(path.startswith(problem.where.path) for path in told)
+        ]
 
     def _of(self, kind: type[Kind]) -> Iterator[Kind]:
         return (resource for resource in self.resources if type(resource) is kind)
