@@ -14,8 +14,8 @@ from ocicat.cluster.reflect import Reflector, State
 from ocicat.cluster.reflection import Delta
 from ocicat.model.calico import GROUP
 from ocicat.model.kinds import kind_of
-from support.apiserver import ApiServer, serving
 from support.clocks import until
+from support.listwatch import ApiServer, serving
 
 POLICIES = "networking.k8s.io/v1/networkpolicies"
 KIND = kind_of("networking.k8s.io", "NetworkPolicy")
