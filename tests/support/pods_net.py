@@ -190,6 +190,11 @@ class PodsNet:
 
     # --- probes ---------------------------------------------------------------------------------------------
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next shot gets."""
+        return self._number + 1
+
     def probe(self, shots: Sequence[Shot]) -> list[Seen]:
         """Send each shot once and return what became of it, in order."""
         seen: list[Seen] = []
