@@ -1,10 +1,17 @@
 """Ownership of fields, and server-side apply (spec/kubernetes-api §7)."""
 
+import msgspec
 import pytest
 
 from ocicat.cluster.resources.errors import ApiError
 from ocicat.cluster.resources.fields import flatten, from_fields_v1, readable, to_fields_v1
-from ocicat.cluster.resources.managed import Writer, after_apply, after_update, entries_of
+from ocicat.cluster.resources.managed import (
+    Writer,
+    after_apply,
+    after_update,
+    entries_of,
+    with_last_applied,
+)
 from ocicat.cluster.resources.schema import Schemas
 
 CONTAINER = {
@@ -207,3 +214,12 @@ def test_keyed_items_keep_their_order_or_take_the_new_one():
     assert [row["name"] for row in swapped["spec"]["containers"]] == ["b", "a"]
     other = apply(live, thing(containers=[{"name": "c"}]), manager="other")
     assert [row["name"] for row in other["spec"]["containers"]] == ["a", "b", "c"]
+
+
+def test_the_annotation_of_client_side_apply_is_kept_up_to_date():
+    key = "kubectl.kubernetes.io/last-applied-configuration"
+    live = {**thing(replicas=1), "metadata": {"name": "web", "annotations": {key: "old", "b": "c"}}}
+    found = with_last_applied(live, thing(replicas=2))
+    assert found["metadata"]["annotations"]["b"] == "c"
+    assert msgspec.json.decode(found["metadata"]["annotations"][key])["spec"] == {"replicas": 2}
+    assert with_last_applied(thing(replicas=1), thing(replicas=2)) == thing(replicas=1)

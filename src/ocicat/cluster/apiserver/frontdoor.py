@@ -4,6 +4,7 @@ aiohttp bounds how long a connection may idle between requests, not how long the
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -29,6 +30,8 @@ class Frontdoor:
         self._server: Final = web.Server(self._handle, access_log=None, keepalive_timeout=_IDLE_S)
         self._silent: Final[set[web.RequestHandler]] = set()
         self._listener: asyncio.Server | None = None
+        self._more: Final[list[asyncio.Server]] = []
+        self._context: ssl.SSLContext | None = None
 
     async def open(self, context: ssl.SSLContext) -> int:
         """Listen; return the port."""
@@ -36,7 +39,17 @@ class Frontdoor:
         self._listener = await loop.create_server(
             self._connection, self._settings.host, self._settings.port, ssl=context, backlog=_BACKLOG
         )
+        self._context = context
         return int(self._listener.sockets[0].getsockname()[1])
+
+    async def open_more(self, listening: socket.socket) -> None:
+        """Also take connections from a socket that is bound already, for example in another network
+        namespace."""
+        if self._context is None:
+            raise RuntimeError("open comes first")
+        loop = asyncio.get_running_loop()
+        more = await loop.create_server(self._connection, sock=listening, ssl=self._context, backlog=_BACKLOG)
+        self._more.append(more)
 
     def _connection(self) -> web.RequestHandler:
         connection = self._server()
@@ -57,4 +70,6 @@ class Frontdoor:
         """Stop listening, and end what is open."""
         if self._listener is not None:
             self._listener.close()
+        for listener in self._more:
+            listener.close()
         await self._server.shutdown(_GRACE_S)

@@ -123,6 +123,8 @@ class Objects:
         self._check_version(kind, old, wanted)
         live = self.presented(kind, old)
         merged = managed.after_apply(live, wanted, writer, time, node, self._core.schemas, force=force)
+        if context.manager == "kubectl" and not part:
+            merged = managed.with_last_applied(merged, wanted)
         return self._update(kind, old, _own(merged), context, part, warnings, owned=True)
 
     def _read(

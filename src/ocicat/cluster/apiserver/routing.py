@@ -1,10 +1,10 @@
 """From an HTTP request to its handler: path, user, right, kind — and every refusal as a `Status`."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import structlog
 from aiohttp import web
 
 from ocicat.cluster.apiserver.access import Access
@@ -23,7 +23,7 @@ from ocicat.cluster.resources.rbac import Ask
 from ocicat.cluster.resources.request import RequestInfo, request_info
 from ocicat.cluster.store.protocol import StoreBrokenError
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 _STREAMED: Final = ("log", "exec", "attach", "portforward")
 
 
@@ -78,7 +78,7 @@ class Routes:
             log.exception("store.broken")
             return _refused(ApiError("InternalError", f"the store failed: {broken}"))
         except Exception:
-            log.exception("request.failed", extra={"method": request.method, "path": request.path[:200]})
+            log.exception("request.failed", method=request.method, path=request.path[:200])
             return _refused(
                 ApiError("InternalError", "an error on the server has prevented the request from succeeding")
             )

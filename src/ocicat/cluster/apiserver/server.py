@@ -4,9 +4,11 @@ until told to stop."""
 import asyncio
 import contextlib
 import datetime
-import logging
+import socket
 import time
 from typing import Final
+
+import structlog
 
 from ocicat.cluster.apiserver.access import Access
 from ocicat.cluster.apiserver.admission import Admission
@@ -27,12 +29,14 @@ from ocicat.cluster.apiserver.watching import Watching
 from ocicat.cluster.apiserver.writing import Writing
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.bootstrap import initial_objects
+from ocicat.cluster.resources.deletion import Options
 from ocicat.cluster.resources.rbac import MASTERS, User
 from ocicat.cluster.resources.schema import Schemas
+from ocicat.cluster.resources.times import last_seen_s
 from ocicat.cluster.store.protocol import Store, StoreBrokenError
 from ocicat.cluster.store.sqlite import SqliteStore
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 _STANDARD_NAMES: Final = (
     "localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local", "10.96.0.1", "fd00:10:96::1",
@@ -90,6 +94,7 @@ class ApiServer:
             settings.request_timeout_s,
         )
         self._port = settings.port
+        self._frontdoor: Final = Frontdoor(self._routes.handle, settings)
         self._bootstrap()
 
     @property
@@ -110,7 +115,7 @@ class ApiServer:
 
         `ready` is set when the port is open and `kubeconfig` is written into the state folder.
         """
-        frontdoor = Frontdoor(self._routes.handle, self.settings)
+        frontdoor = self._frontdoor
         compaction = asyncio.create_task(self._compact())
         try:
             self._port = await frontdoor.open(self.credentials.server_context())
@@ -129,6 +134,14 @@ class ApiServer:
             await frontdoor.close()
             self.store.close()
 
+    async def listen(self, listening: socket.socket) -> None:
+        """Also serve on a socket that is bound already; after `serve` is ready, until it ends.
+
+        A socket stays in the network namespace in which it was made: so the same server is reached at the
+        addresses of nodes and of the Service `kubernetes`.
+        """
+        await self._frontdoor.open_more(listening)
+
     def stop(self) -> None:
         """Ask `serve` to end. From the loop's thread."""
         self._stopping.set()
@@ -137,7 +150,18 @@ class ApiServer:
     async def _compact(self) -> None:
         while True:
             await asyncio.sleep(self.settings.compaction_interval_s)
+            self._forget_events()
             try:
                 await asyncio.to_thread(self.store.compact)
             except StoreBrokenError:
                 log.exception("store.compaction_failed")
+
+    def _forget_events(self) -> None:
+        """Delete the events whose time is over; they would grow without end."""
+        kind = self.core.registry.of("v1", "Event")
+        oldest_s = self.core.now_ns() / 1e9 - self.settings.event_life_s
+        if kind is not None:
+            over = [
+                stored for stored in self.store.scan(kind.resource) if last_seen_s(stored.thing) < oldest_s
+            ]
+            self.objects.delete_all(kind, over, Options(), Context(_SYSTEM, "ocicat"))

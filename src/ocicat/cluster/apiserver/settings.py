@@ -32,4 +32,6 @@ class ApiServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     watch_limit_s: float = 3600.0
     """Seconds that a watch lasts at most; clients begin anew by themselves."""
     compaction_interval_s: float = 30.0
-    """Seconds between compactions of the store."""
+    """Seconds between compactions of the store, and between looks for events that are over."""
+    event_life_s: float = 3600.0
+    """Seconds that an Event is kept after it was last seen, as upstream keeps them."""

@@ -219,3 +219,21 @@ def _pruned(
         merged = without(merged, path, node, schemas)
         gone.append(path)
     return merged
+
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def with_last_applied(thing: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `thing` with the annotation of client-side apply brought up to date, where it has one.
+
+    So a user of server-side apply can go back to the client's. Source: spec/kubernetes-api §7.
+    """
+    annotations = metadata_of(thing).get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return dict(thing)
+    metadata = dict(metadata_of(wanted))
+    kept = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != _LAST_APPLIED}
+    metadata["annotations"] = kept
+    text = msgspec.json.encode({**wanted, "metadata": metadata}).decode() + "\n"
+    return {**thing, "metadata": {**metadata_of(thing), "annotations": {**annotations, _LAST_APPLIED: text}}}

@@ -1,7 +1,8 @@
 """Times as Kubernetes writes them: RFC 3339 in whole seconds, and ages such as `5m` for people."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -20,6 +21,14 @@ def seconds_since_1970(text: object) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def last_seen_s(event: Mapping[str, Any]) -> float:
+    """Return the moment at which an Event was last seen, in seconds since 1970; 0 where it tells none."""
+    series = event.get("series")
+    found = series.get("lastObservedTime") if isinstance(series, Mapping) else None
+    born = event.get("metadata", {}).get("creationTimestamp")
+    return seconds_since_1970(found or event.get("lastTimestamp") or event.get("eventTime") or born) or 0.0
 
 
 def age(since: object, now_ns: int) -> str:
