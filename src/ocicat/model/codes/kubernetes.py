@@ -14,7 +14,7 @@ _NETWORK_POLICY: Final = (
     ),
     Code(
         "NP0802",
-        "port number out of range",
+        "port number of a NetworkPolicy out of range",
         "A port of a NetworkPolicy is 1 to 65535.",
         "write a port from 1 to 65535, or remove port to match all",
     ),
@@ -80,7 +80,7 @@ _NETWORK_POLICY: Final = (
         "NP0813",
         "label selector with an invalid value",
         "No label can have this value.",
-        "write a value of letters, digits, -, _ and .",
+        "write a value that begins and ends with a letter or digit, without spaces",
     ),
     Code(
         "NP0814",

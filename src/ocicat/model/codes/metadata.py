@@ -25,7 +25,7 @@ METADATA: Final = (
         "not a name",
         "Names are DNS labels joined by dots: lower case letters, digits, `-` and `.`, with a letter or "
         "digit at both ends of each label. A bad policy name can break this rule and NP0002 at once.",
-        "write metadata.name with lower case letters, digits, - and .",
+        "write metadata.name with dots, hyphens, lower case letters and digits",
     ),
     Code(
         "NP0004",
@@ -38,7 +38,7 @@ METADATA: Final = (
         "not the value of a label",
         "A label's value is empty, or at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit "
         "at both ends.",
-        "write a value of letters, digits, -, _ and .",
+        "write a value that begins and ends with a letter or digit, without spaces",
     ),
     Code(
         "NP0006",

@@ -5,6 +5,7 @@ Kubernetes' apimachinery, util/validation. Lengths are in bytes there, and so he
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -51,14 +52,18 @@ def subdomain(text: str) -> list[str]:
     return wrong
 
 
-def qualified_name(text: str) -> list[str]:
-    """Return what keeps `text` from being the key of a label: `name`, or `prefix/name`."""
+@lru_cache(maxsize=16384)
+def qualified_name(text: str) -> tuple[str, ...]:
+    """Return what keeps `text` from being the key of a label: `name`, or `prefix/name`.
+
+    The answers of late are kept, here and for values: a cluster's objects share few labels.
+    """
     what = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
     shape = _mismatch(what, _QUALIFIED, "MyName", "my.name", "123-abc")
     prefix, slash, name = text.rpartition("/")
     if "/" in prefix:
         optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        return [f"a qualified name {shape} {optional}"]
+        return (f"a qualified name {shape} {optional}",)
     wrong: list[str] = []
     if slash:
         wrong += [f"prefix part {each}" for each in (subdomain(prefix) if prefix else [_EMPTY])]
@@ -67,17 +72,18 @@ def qualified_name(text: str) -> list[str]:
     wrong += [f"name part {each}" for each in _too_long(name, LABEL_BYTES)]
     if not _is_qualified(name):
         wrong.append(f"name part {shape}")
-    return wrong
+    return tuple(wrong)
 
 
-def label_value(text: str) -> list[str]:
+@lru_cache(maxsize=16384)
+def label_value(text: str) -> tuple[str, ...]:
     """Return what keeps `text` from being the value of a label."""
     wrong = _too_long(text, LABEL_BYTES)
     if not _is_value(text):
         consist = "consist of alphanumeric characters, '-', '_' or '.'"
         what = f"a valid label must be an empty string or {consist}, {_ENDS}"
         wrong.append(_mismatch(what, _VALUE, "MyValue", "my_value", "12345"))
-    return wrong
+    return tuple(wrong)
 
 
 def port_name(text: str) -> list[str]:

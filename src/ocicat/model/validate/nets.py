@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from ocicat.model.calico import Rule
@@ -19,6 +20,8 @@ def rule_nets(rule: Rule, path: Path) -> Findings:
     """
     families: set[int] = set()
     for side, name, nets in _lists(rule):
+        if not nets:
+            continue
         place = (*path, side, name)
         field = f"{side.capitalize()}.{name[0].upper()}{name[1:]}"
         yield from too_many("NP0114", place, len(nets), MAX_NETS)
@@ -81,8 +84,12 @@ def _families(nets: Sequence[str]) -> set[int]:
     return {family for _, family in _families_by_index(nets)}
 
 
+@lru_cache(maxsize=65536)
 def cidr(text: str) -> Prefix | None:
-    """Return the prefix that `address/length` spells, host bits masked off; None for anything else."""
+    """Return the prefix that `address/length` spells, host bits masked off; None for anything else.
+
+    The prefixes of texts seen lately are kept: one net stands in thousands of rules.
+    """
     if "/" not in text:
         return None
     try:
@@ -91,6 +98,7 @@ def cidr(text: str) -> Prefix | None:
         return None
 
 
+@lru_cache(maxsize=65536)
 def has_host_bits(text: str) -> bool:
     """Tell whether a CIDR's address is not the first of its net."""
     prefix = cidr(text)

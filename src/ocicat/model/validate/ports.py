@@ -70,6 +70,8 @@ def is_numeric(item: PortItemText) -> bool:
 
 def ports(items: Sequence[PortItemText], path: Path) -> Findings:
     """Find what is wrong with a list of ports: its length, and each item by itself."""
+    if not items:
+        return
     yield from too_many("NP0108", path, len(items), MAX_PORTS)
     for index, item in enumerate(items):
         yield from _port(item, (*path, index))

@@ -57,13 +57,15 @@ def _rule(rule: Rule, path: Path) -> Findings:
 
 def _protocol_of_ports(rule: Rule, path: Path) -> Findings:
     for side, name, items in _port_lists(rule):
+        if not items:
+            continue
         field = f"{side.capitalize()}.{name[0].upper()}{name[1:]}"
         place = (*path, side, name)
         if rule.protocol is None:
             if any(is_numeric(item) for item in items):
                 what = "rules with numeric port or port range must set protocol to TCP or UDP or SCTP"
                 yield Finding("NP0109", place, what, "", field, listed(items))
-        elif items and not supports_ports(rule.protocol):
+        elif not supports_ports(rule.protocol):
             what = "rules that specify ports must set protocol to TCP or UDP or SCTP"
             yield Finding("NP0110", place, what, "", field, listed(items))
 

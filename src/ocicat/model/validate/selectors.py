@@ -11,6 +11,7 @@ MAX_CHARACTERS: Final = 1024
 
 _GLOBAL: Final = "global("
 _GLOBAL_ALONE: Final = re.compile(r"[ \t]*global\([ \t]*\)[ \t]*")
+_BARE_VALUE: Final = re.compile(r"[A-Za-z0-9_.:/-]+")
 _FIXES: Final = {
     "expected ==": 'write == for "equals"',
     "expected &&": 'write && for "and"',
@@ -26,13 +27,21 @@ _FIXES: Final = {
 
 def selector(text: str, path: Path, field: str, *, limit: int | None = MAX_CHARACTERS) -> Findings:
     """Find what keeps `text` from being a selector; the column in the message counts in `text`."""
+    if not text:
+        return
     if limit is not None:
         yield from too_long("NP0132", path, text, limit)
     try:
         Selector.parse(text)
     except SelectorError as error:
-        fix = _FIXES.get(error.message, f"correct the selector at column {error.column}")
-        yield Finding("NP0131", path, str(error), fix, field, text)
+        yield Finding("NP0131", path, str(error), _fix(error), field, text)
+
+
+def _fix(error: SelectorError) -> str:
+    bare = _BARE_VALUE.match(error.text, error.column - 1)
+    if bare and error.message == "expected string":
+        return f"put the value into quotes: '{bare[0]}'"
+    return _FIXES.get(error.message, f"correct the selector at column {error.column}")
 
 
 def no_global(text: str, path: Path, field: str) -> Findings:

@@ -33,7 +33,8 @@ def test_all_criteria_together() -> None:
 
 NO_SELECTORS = [
     ("a = 'b'", "expected == (column 3)", 'write == for "equals"'),
-    ("a == b", "expected string (column 6)", "put the value into quotes"),
+    ("a == b", "expected string (column 6)", "put the value into quotes: 'b'"),
+    ("a ==", "expected string (column 5)", "put the value into quotes"),
     (
         "a",
         "unexpected end of string looking for op (column 2)",

@@ -104,7 +104,7 @@ FIXES = [
     ("GlobalNetworkPolicy", "eng.a_b c", "write eng.a-b-c"),
     ("Tier", "a.b", "write a-b"),
     ("NetworkSet", "test$set.v_2", "write test-set.v-2"),
-    ("NetworkSet", "!!", "write metadata.name with lower case letters, digits, - and ."),
+    ("NetworkSet", "!!", "write metadata.name with dots, hyphens, lower case letters and digits"),
 ]
 
 
@@ -225,7 +225,7 @@ def test_label_values(value: str) -> None:
     ("value", "expected", "fix"),
     [
         ("a b", [VALUE], "write a-b"),
-        ("-", [VALUE], "write a value of letters, digits, -, _ and ."),
+        ("-", [VALUE], "write a value that begins and ends with a letter or digit, without spaces"),
         ("a" * 64, ["must be no more than 63 characters"], f"write {'a' * 63}"),
         ("https://example.com/x", [VALUE], "write https-example.com-x"),
         ("a\n", [VALUE], "write a"),
