@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
+from ocicat.ports.accounting import COUNTER_TIMEOUT_S
+
 SET_SIZE: Final = 65535
 """Elements that one set may hold; further keys are not counted, and traffic is not touched."""
-SET_TIMEOUT_S: Final = 60
-"""An element that nothing has renewed for so long goes."""
+SET_TIMEOUT_S: Final = COUNTER_TIMEOUT_S
 
 PROTOCOLS_WITH_PORTS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
 _UNCONFIRMED: Final = "ct status and confirmed == 0"

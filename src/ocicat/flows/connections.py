@@ -97,9 +97,18 @@ class Connections:
         flows: Flows = np.unique(self._state["flow"])
         return flows
 
-    def adopt(self, listed: Table) -> Heard:
-        """Take over the connections that existed before: known from now on, nothing of them counted."""
+    def marks(self) -> frozenset[int]:
+        """Return the marks of live connections."""
+        return frozenset(np.unique(self._state["mark"]).tolist())
+
+    def adopt(self, listed: Table, closed: Table) -> Heard:
+        """Take over the connections that existed before: known from now on, nothing of them counted.
+
+        Those that have been `closed` since are left out.
+        """
         rows, numbers = _each_once(*self._judged(listed, dying=False))
+        alive = ~np.isin(numbers, connection_numbers(closed, self._salt))
+        rows, numbers = rows[alive], numbers[alive]
         flows = self._index(rows["tuple"])
         self._state = _states(rows, numbers, flows)
         return Heard((Change.of(flows, opened=1 - rows["over"].astype(np.int64)),))

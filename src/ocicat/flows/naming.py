@@ -117,13 +117,37 @@ def _verdicts_of_refused(flow: FlowTuple, judged: dict[Reporter, Outcome | None]
     return verdicts
 
 
-def with_pending(told: Named, scene: Scene, source_port: int) -> Named:
+def with_pending(told: Named, scene: Scene) -> Named:
     """Return the reports with pending traces as policy stands now; those of vanished ends stay."""
 
     def renewed(key: FlowKey | None) -> FlowKey | None:
         if key is None:
             return None
-        trace: Trace | None = scene.pending(told.flow, key.reporter, source_port)
+        trace: Trace | None = scene.pending(told.flow, key.reporter)
         return key if trace is None or trace == key.pending else msgspec.structs.replace(key, pending=trace)
 
     return msgspec.structs.replace(told, src=renewed(told.src), dst=renewed(told.dst))
+
+
+def same_names(told: Named, scene: Scene) -> bool:
+    """Tell whether both ends, and the Service, still have the names that they have in `told`."""
+    key = told.src or told.dst
+    if key is None:
+        return False
+    source, destination = scene.ends(told.flow)
+    service = scene.service(told.flow)
+    names = (source.name, source.namespace, destination.name, destination.namespace)
+    dialled = (service.name, service.namespace, service.port_name, service.port)
+    return (
+        names == (key.source_name, key.source_namespace, key.dest_name, key.dest_namespace)
+        and (source.type.value, destination.type.value) == (key.source_type.value, key.dest_type.value)
+        and dialled
+        == (
+            key.dest_service_name,
+            key.dest_service_namespace,
+            key.dest_service_port_name,
+            key.dest_service_port,
+        )
+        and (source.labels, destination.labels) == (told.source_labels, told.dest_labels)
+        and not scene.has_local_host(told.flow)
+    )

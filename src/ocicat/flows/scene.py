@@ -19,9 +19,9 @@ from ocicat.engine.identity import (
     attributed_service,
     flow_ends,
 )
-from ocicat.engine.plan import NO_ENDPOINTS, Plan
+from ocicat.engine.plan import NO_ENDPOINTS, EndpointPlan, Plan
 from ocicat.engine.policy import Direction, EntityKind
-from ocicat.engine.program import Program, Transport, bind
+from ocicat.engine.program import ANY_PORT, Program, Transport, bind
 from ocicat.flows.tuples import FlowTuple
 from ocicat.model.flow import Reporter, Trace
 from ocicat.model.net import Address
@@ -130,10 +130,11 @@ class Scene:
 
     # --- pending traces -------------------------------------------------------------------------------------
 
-    def pending(self, flow: FlowTuple, reporter: Reporter, source_port: int) -> Trace | None:
+    def pending(self, flow: FlowTuple, reporter: Reporter) -> Trace | None:
         """Return what one end's evaluation would be now, were staged policies enforced (§12.3).
 
-        None where the end is no endpoint of the Plan any more: then the trace from before stands.
+        None where the end is no endpoint of the Plan any more, or a rule asks for the source port, of which a
+        flow has many: then the trace from before stands.
         """
         direction = Direction.EGRESS if reporter is Reporter.SRC else Direction.INGRESS
         near, far = flow.source, flow.destination
@@ -142,7 +143,7 @@ class Scene:
         program = self._program(direction, near)
         if program is None:
             return None
-        transport = _transport(flow, source_port)
+        transport = _transport(flow)
         signature = program.signature(self.plan, far)
         live = program.live_bits(signature, transport, program.transport_bits(transport))
         return program.outcome(self.plan, live).pending.trace
@@ -152,16 +153,22 @@ class Scene:
         if key not in self._programs:
             entity = self.plan.owner(local, EntityKind.WORKLOAD)
             endpoint = self.plan.endpoints.get(entity.key) if entity is not None else None
-            self._programs[key] = (
-                bind(self.plan, self.plan.classes[endpoint.class_id(direction)], local) if endpoint else None
-            )
+            self._programs[key] = self._bound(endpoint, direction, local) if endpoint else None
         return self._programs[key]
 
+    def _bound(self, endpoint: EndpointPlan, direction: Direction, local: Address) -> Program | None:
+        program = bind(self.plan, self.plan.classes[endpoint.class_id(direction)], local)
+        asks = any(
+            rule.source_ports != ANY_PORT or (rule.peer_ports and direction is Direction.INGRESS)
+            for rule in program.rules
+        )
+        return None if asks else program
 
-def _transport(flow: FlowTuple, source_port: int) -> Transport:
+
+def _transport(flow: FlowTuple) -> Transport:
     if flow.protocol in _ICMP:
         return flow.protocol, 0, 0, flow.port >> 8, flow.port & 0xFF
-    return flow.protocol, source_port, flow.port, -1, -1
+    return flow.protocol, 0, flow.port, -1, -1
 
 
 def _together(names: set[tuple[str, str, str]]) -> DialledService:

@@ -5,6 +5,7 @@ one NumPy row costs a few nanoseconds where one object costs a microsecond. Addr
 address in the first four; ports and all numbers are in host order.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -51,6 +52,9 @@ COUNTED: Final = np.dtype(
 )
 """One element of a counter set: what was counted since it came, and when it goes if nothing renews it."""
 
+COUNTER_TIMEOUT_S: Final = 60
+"""After which an element of a counter set goes that nothing has renewed."""
+
 Table = NDArray[np.void]
 """Rows of one of the types above."""
 
@@ -73,14 +77,20 @@ class Closed(msgspec.Struct, frozen=True):
 class Accounts(Protocol):
     """The kernel's counters of one network namespace. All calls may block for some milliseconds."""
 
-    def live(self) -> Table:
-        """Return the CONNECTION rows of all connections that exist. Raises AccountsError."""
+    def live(self, marks: Collection[int] = ()) -> Table:
+        """Return the CONNECTION rows of all connections that exist, or at least of those that have `marks`.
+
+        Raises AccountsError.
+        """
 
     def closed(self) -> Closed:
-        """Return what has been closed since the last call."""
+        """Return what has been closed since the last call. Raises AccountsError."""
 
     def counted(self) -> Table:
         """Return the COUNTED rows of all counter sets that exist. Raises AccountsError."""
+
+    def malformed(self) -> int:
+        """Return how many messages could not be read so far, those apart that `closed` tells of."""
 
 
 class Traces(Protocol):
