@@ -101,10 +101,29 @@ class ApiClient:
         """Create an object from plain values; return the answer. Raises ApiError, UnreachableError."""
         return await self._request("POST", path, None, msgspec.json.encode(body))
 
+    async def put(self, path: str, body: Any) -> bytes:
+        """Replace an object; return the answer. Raises ApiError, UnreachableError."""
+        return await self._request("PUT", path, None, msgspec.json.encode(body))
+
+    async def patch(self, path: str, body: Any) -> bytes:
+        """Merge plain values into an object (RFC 7386); return it. Raises ApiError, UnreachableError."""
+        kind = "application/merge-patch+json"
+        return await self._request("PATCH", path, None, msgspec.json.encode(body), kind)
+
+    async def delete(self, path: str, options: Any = None) -> bytes:
+        """Delete an object, with DeleteOptions; return the answer. Raises ApiError, UnreachableError."""
+        body = msgspec.json.encode(options) if options is not None else None
+        return await self._request("DELETE", path, None, body)
+
     async def _request(
-        self, method: str, path: str, parameters: Mapping[str, str] | None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
     ) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": content_type} if body is not None else {}
         try:
             response = await self._http.request(
                 method, path, params=parameters, content=body, headers=headers
