@@ -110,6 +110,7 @@ class StatusServer:
         self._status = status
         self._verify = verify
         self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to answer. Raises AgentRunningError where another agent does."""
@@ -122,17 +123,28 @@ class StatusServer:
         os.chmod(self._path, 0o600)
 
     async def close(self) -> None:
-        """Stop answering."""
+        """Stop answering, and break off answers that are being given."""
         if self._server is not None:
             self._server.close()
+            for task in self._answering:
+                task.cancel()
+            await asyncio.gather(*self._answering, return_exceptions=True)
             self._path.unlink(missing_ok=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):
-            answer = await self._answer_to(await reader.readline())
-            writer.write(msgspec.json.encode(answer) + b"\n")
-            await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        if task is not None:
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):
+                if line := await reader.readline():
+                    writer.write(msgspec.json.encode(await self._answer_to(line)) + b"\n")
+                    await writer.drain()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _answer_to(self, line: bytes) -> Any:
         try:
