@@ -1,0 +1,123 @@
+/** The columns there are: their human title, the raw field behind it, what a cell shows, sorts by and filters by. */
+import type { ReactNode } from "react";
+import type { FilterField } from "../filters/filters";
+import { bytes, count, perSecond } from "../format/numbers";
+import { ago, clock, full } from "../format/times";
+import { decidingHit, plainName, policyKey, policyOf, protocolWord, REPORTERS } from "../format/words";
+import { DecidedBy } from "../parts/DecidedBy";
+import { EndName } from "../parts/Name";
+import { Sparkline } from "../parts/Sparkline";
+import { ActionMark, RowVerdictMark } from "../parts/Verdict";
+import type { Group } from "./book";
+import type { Row } from "./merge";
+import type { SortKey } from "./order";
+
+export interface Column {
+  id: string;
+  title: string;
+  /** The raw field's name, for the tooltip. */
+  raw: string;
+  width: number;
+  number?: boolean;
+  mono?: boolean;
+  key: SortKey;
+  cell: (row: Row, now: number) => ReactNode;
+  /** What a filter on the cell asks for. */
+  filter?: (row: Row) => [FilterField, string];
+}
+
+const total = (row: Row): number => row.forward + row.back;
+
+function rate(row: Row): number {
+  const { series } = row;
+  if (!series) return 0;
+  const recent = series.bytes.slice(-6, -1);
+  return recent.reduce((sum, one) => sum + one, 0) / Math.max(1, recent.length) / series.step_s;
+}
+
+function decided(row: Row): string {
+  const hit = decidingHit(row.flow);
+  const policy = hit && policyOf(hit);
+  return policy ? `${policy.tier} ${policy.name} ${hit.rule_index}` : "~";
+}
+
+function time(title: string, id: string, ms: (row: Row) => number, absolute: boolean): Column {
+  return {
+    id, title, raw: id, width: absolute ? 96 : 92, key: ms,
+    cell: (row, now) => <time dateTime={new Date(ms(row)).toISOString()} title={full(ms(row))}>{absolute ? clock(ms(row)) : ago(ms(row), now)}</time>,
+  };
+}
+
+function text(id: FilterField & keyof Row["flow"], title: string, width: number, show: (row: Row) => ReactNode = (row) => String(row.flow[id])): Column {
+  return { id, title, raw: id, width, key: (row) => String(row.flow[id]), cell: show, filter: (row) => [id, String(row.flow[id])] };
+}
+
+function labels(id: "source_labels" | "dest_labels", title: string): Column {
+  const shown = (row: Row): string => row.flow[id].join(" | ");
+  return { id, title, raw: id, width: 220, mono: true, key: shown, cell: (row) => <span title={shown(row)}>{shown(row)}</span> };
+}
+
+function amount(id: string, title: string, value: (row: Row) => number, show: (value: number) => string = count): Column {
+  return { id, title, raw: id, width: 96, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
+}
+
+function service({ flow }: Row): string {
+  return flow.dest_service_name === "-" ? "" : flow.dest_service_name;
+}
+
+export const COLUMNS: readonly Column[] = [
+  time("Last seen", "last_seen", (row) => row.lastMs, false),
+  { id: "verdict", title: "Verdict", raw: "action", width: 250, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
+  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 200, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
+    cell: ({ flow }) => <EndName namespace={flow.source_namespace} name={flow.source_name} type={flow.source_type} />, filter: (row) => ["source_name", row.flow.source_name] },
+  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 200, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
+    cell: ({ flow }) => <EndName namespace={flow.dest_namespace} name={flow.dest_name} type={flow.dest_type} />, filter: (row) => ["dest_name", row.flow.dest_name] },
+  { id: "service", title: "Service", raw: "dest_service_name", width: 88, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
+    filter: (row) => ["service", row.flow.dest_service_name] },
+  { id: "port", title: "Port", raw: "protocol, dest_port", width: 84, mono: true, key: (row) => row.flow.dest_port,
+    cell: ({ flow }) => <>{flow.dest_port}<span className="faint">/{flow.protocol}</span></>, filter: (row) => ["dest_port", String(row.flow.dest_port)] },
+  { id: "decided_by", title: "Decided by", raw: "policies", width: 250, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
+    filter: (row) => {
+      const hit = decidingHit(row.flow);
+      const policy = hit && policyOf(hit);
+      return ["policy", policy ? policyKey(policy) : "Profile///"];
+    } },
+  { id: "rate", title: "Rate", raw: "bytes per second", width: 146, number: true, key: rate,
+    cell: (row) => <>{row.series && <Sparkline values={row.series.bytes.slice(0, -1)} denied={row.verdict !== "allowed"} width={56} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></> },
+  amount("bytes", "Bytes", total, bytes),
+  { ...amount("connections", "Connections", (row) => row.connections), width: 104 },
+  time("Start", "start_time", (row) => row.firstMs, true),
+  time("End", "end_time", (row) => row.lastMs, true),
+  text("action", "Action", 92, (row) => <ActionMark action={row.flow.action} plain />),
+  text("source_namespace", "Source namespace", 138),
+  text("source_name", "Source name", 180, ({ flow }) => <EndName namespace="-" name={flow.source_name} />),
+  text("dest_namespace", "Dest namespace", 130),
+  text("dest_name", "Dest name", 180, ({ flow }) => <EndName namespace="-" name={flow.dest_name} />),
+  text("protocol", "Protocol", 84, ({ flow }) => protocolWord(flow.protocol)),
+  text("dest_port", "Dest port", 84),
+  text("reporter", "Reporter", 104, (row) => REPORTERS[row.flow.reporter]),
+  amount("packets", "Packets", (row) => row.packets),
+  amount("connections_live", "Open now", (row) => row.live),
+  time("First seen", "first_seen", (row) => row.firstMs, false),
+  labels("source_labels", "Source labels"),
+  labels("dest_labels", "Dest labels"),
+  text("source_ip", "Source address", 120),
+  text("dest_ip", "Dest address", 120),
+  text("node", "Node", 84),
+  { id: "tier", title: "Tier", raw: "policies", width: 150, key: (row) => decidingHit(row.flow)?.tier ?? "", cell: (row) => decidingHit(row.flow)?.tier || <span className="faint">none</span> },
+];
+
+export const COLUMN_OF = new Map(COLUMNS.map((column) => [column.id, column]));
+
+const DEFAULTS: Record<Group, readonly string[]> = {
+  connection: ["last_seen", "verdict", "source", "dest", "service", "port", "decided_by", "rate", "bytes", "connections"],
+  reporter: ["start_time", "end_time", "action", "source_namespace", "source_name", "dest_namespace", "dest_name", "protocol", "dest_port", "reporter"],
+};
+
+export const defaultColumns = (group: Group): readonly string[] => DEFAULTS[group];
+
+/** What a screen reader says for a row. */
+export function spoken(row: Row): string {
+  const { flow } = row;
+  return `${row.verdict.replace("-", " on ")}: ${plainName(flow.source_name)} to ${plainName(flow.dest_name)}, port ${flow.dest_port}`;
+}

@@ -1,0 +1,107 @@
+/** The map: the application's diagram, drawn from the flows. */
+import { Background, Controls, ReactFlow, type Edge, type Node } from "@xyflow/react";
+import "@xyflow/react/dist/style.css";
+import "../styles/map.css";
+import { useMemo, useState } from "react";
+import { alter, useAddress } from "../address/address";
+import type { Scope } from "../address/scope";
+import { useGraph } from "../api/queries";
+import { expressionOf, filtersOf } from "../filters/filters";
+import { counted } from "../format/numbers";
+import { Failed, Loading, Notice } from "../parts/States";
+import { EdgePanel } from "./EdgePanel";
+import { drawingOf, edgeLabel, foldedAtFirst, type Drawing, type MapOptions } from "./graph";
+import { placed, type Placed, type Seats } from "./layout";
+import { FlowEdge } from "./FlowEdge";
+import { MapControls } from "./MapControls";
+import { FoldedNode, OutsideNode, SpaceNode, WorkloadNode } from "./nodes";
+
+const NODE_TYPES = { workload: WorkloadNode, folded: FoldedNode, outside: OutsideNode, space: SpaceNode };
+const EDGE_TYPES = { flow: FlowEdge };
+const MOST_LABELS = 40;
+
+function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
+  const spaces = [...place.spaces].map(([namespace, box]) => ({
+    id: `space:${namespace}`, type: "space", position: box, width: box.width, height: box.height, data: { namespace }, selectable: false, zIndex: -1,
+  }));
+  const nodes = drawing.nodes.map((node) => {
+    const box = place.nodes.get(node.id) ?? { x: 0, y: 0, width: 0, height: 0 };
+    return { id: node.id, type: node.kind, position: box, width: box.width, height: box.height, data: { node, focused: node.id === focus } };
+  });
+  return [...spaces, ...nodes];
+}
+
+function edgesOf(drawing: Drawing, chosen: string): Edge[] {
+  const top = Math.max(1, ...drawing.edges.map((edge) => edge.bytes));
+  return drawing.edges.map((edge) => ({
+    id: edge.id, source: edge.source, target: edge.dest, type: "flow", selected: edge.id === chosen, zIndex: edge.denied ? 2 : 1,
+    data: { edge, label: edgeLabel(edge), labelled: drawing.edges.length <= MOST_LABELS, width: 1 + (3 * Math.log1p(edge.bytes)) / Math.log1p(top), quiet: Boolean(chosen) && edge.id !== chosen },
+    ariaLabel: `${edge.source} to ${edge.dest}, ${edgeLabel(edge)}, ${edge.denied ? `${edge.denied} denied` : "allowed"}`,
+  }));
+}
+
+/** The options that the address holds; which namespaces are folded is decided by size until somebody chooses. */
+function optionsOf(params: URLSearchParams, namespace: string, usual: ReadonlySet<string>): MapOptions {
+  const unfolded = params.get("unfold")?.split(",") ?? [];
+  const folded = params.get("fold")?.split(",").filter(Boolean) ?? [];
+  return { namespace, focus: params.get("focus") ?? "", hideDns: params.get("dns") === "hide", hideHosts: params.get("hosts") === "hide",
+    hidden: params.getAll("hide"), folded: new Set([...usual, ...folded].filter((name) => !unfolded.includes(name) && !(name === namespace && !folded.includes(name)))) };
+}
+
+export default function MapScreen({ scope }: { scope: Scope }) {
+  const { params } = useAddress();
+  const filters = filtersOf(params);
+  const query = useGraph(scope.range, expressionOf(filters, { search: params.get("q") ?? "", namespace: scope.namespace }));
+  const [seats] = useState<Seats>(() => new Map());
+  const graph = query.data;
+  const href = params.toString();
+  const view = useMemo(() => {
+    if (!graph) return null;
+    const search = new URLSearchParams(href);
+    const options = optionsOf(search, scope.namespace, search.get("focus") ? new Set() : foldedAtFirst(graph));
+    const drawing = drawingOf(graph, options);
+    return { options, drawing, place: placed(drawing, seats) };
+  }, [graph, href, scope.namespace, seats]);
+  const chosen = params.get("edge") ?? "";
+  const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, chosen) }, [view, chosen]);
+  if (query.error && !graph) return <Failed what="The map" error={query.error} again={() => void query.refetch()} />;
+  if (!view || !graph || !elements) return <Loading what="the map" />;
+  const { drawing, options, place } = view;
+  const edge = drawing.edges.find((one) => one.id === chosen);
+  const setting = [...options.folded].join() + options.hidden.join() + options.focus + String(options.hideDns) + String(options.hideHosts) + scope.namespace;
+  return (
+    <section className="screen map" aria-label="Map">
+      <div className="screen-head">
+        <h1>Map</h1>
+        <p className="summary"><b>{counted(graph.nodes.filter((node) => node.type === "WorkloadEndpoint").length, "workload")}</b>, {counted(graph.edges.length, "kind of connection", "kinds of connections")}</p>
+        <MapControls graph={graph} drawing={drawing} place={place} options={options} />
+      </div>
+      <div className="split">
+        <div className="canvas">
+          {drawing.nodes.length === 0 ? <Notice title="Nothing to draw"><p>{graph.edges.length ? "Everything is hidden. Show something again above." : "No flows in this window. catfacts sends some every second: is it running?"}</p></Notice> : (
+            <ReactFlow
+              key={setting}
+              nodes={elements.nodes}
+              edges={elements.edges}
+              nodeTypes={NODE_TYPES}
+              edgeTypes={EDGE_TYPES}
+              fitView
+              fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }}
+              minZoom={0.1}
+              nodesDraggable={false}
+              nodesConnectable={false}
+              onlyRenderVisibleElements
+              proOptions={{ hideAttribution: true }}
+              onEdgeClick={(_, one) => alter({ edge: one.id })}
+              onPaneClick={() => chosen && alter({ edge: null })}
+            >
+              <Background gap={24} size={1} />
+              <Controls showInteractive={false} />
+            </ReactFlow>
+          )}
+        </div>
+        {edge && <EdgePanel edge={edge} drawing={drawing} onClose={() => alter({ edge: null })} />}
+      </div>
+    </section>
+  );
+}
