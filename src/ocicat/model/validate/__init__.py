@@ -36,7 +36,7 @@ MAX_PROBLEMS: Final = 1000
 
 
 def validate(resource: Resource, where: Locate) -> list[Problem]:
-    """Return everything that is wrong with `resource`, in the order of its fields.
+    """Return everything that is wrong with `resource`: its metadata first, then the fields of its spec.
 
     Args:
         resource: With its defaults filled in.

@@ -1,5 +1,7 @@
 """The `source` and `destination` of a rule. Source: spec/policy-semantics §3.5."""
 
+from typing import Final
+
 from ocicat.model.calico import EntityRule, ServiceMatch
 from ocicat.model.positions import Path
 from ocicat.model.validate import formats
@@ -7,7 +9,7 @@ from ocicat.model.validate.finding import Finding, Findings, repeated, schema_fi
 from ocicat.model.validate.ports import ports
 from ocicat.model.validate.selectors import global_alone, no_global, selector
 
-NOTHING = EntityRule()
+NOTHING: Final = EntityRule()
 """A side without criteria: most sides of most rules."""
 
 
