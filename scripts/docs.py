@@ -12,14 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from reference import api, cli, kinds, problems
+from reference import api, cli, kinds, metrics, problems, settings
 
 REFERENCE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "api.md": api.page,
     "cli.md": cli.page,
     "kinds.md": kinds.page,
+    "metrics.md": metrics.page,
     "problems.md": problems.page,
+    "settings.md": settings.page,
 }
 
 

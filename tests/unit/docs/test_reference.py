@@ -10,6 +10,8 @@ import click
 import pytest
 
 import ocicat
+from ocicat.app.agent.metrics import COUNTERS, GAUGES, PREFIX
+from ocicat.app.settings import paths
 from ocicat.cli.main import cli
 from ocicat.model.codes import CODES
 from ocicat.model.kinds import KINDS
@@ -56,3 +58,13 @@ def test_every_command_has_a_heading(command: str) -> None:
 @pytest.mark.parametrize("name", ocicat.__all__)
 def test_every_public_name_has_a_heading(name: str) -> None:
     assert name in headings("api.md")
+
+
+@pytest.mark.parametrize("setting", [path for path, _ in paths()])
+def test_every_setting_has_a_heading(setting: str) -> None:
+    assert setting in headings("settings.md")
+
+
+@pytest.mark.parametrize("metric", [*GAUGES, *(f"{name}_total" for name in COUNTERS)])
+def test_every_metric_has_a_heading(metric: str) -> None:
+    assert PREFIX + metric in headings("metrics.md")
