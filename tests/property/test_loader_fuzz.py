@@ -138,6 +138,7 @@ wide = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_to
 @example(b"\xff\xfea\0:\0\n\0")
 @example(b"\xef\xbb\xbf{")
 @example(b"\xff\xfe\x00\xd8")
+@example(b"[\xc2\xa1")
 def test_survives_any_bytes(data):
     survives(data, Limits())
 
@@ -147,6 +148,7 @@ def test_survives_any_bytes(data):
 @example("? a\n: b\n? [c]\n: d")
 @example("<<: &a [*a]")
 @example("a: &a\n<<: *a")
+@example("{0")
 @example("kind: List\nitems: [&a {<<: *a}]")
 def test_survives_any_text(text):
     survives(text.encode("utf-8", "surrogatepass"), LIMITS)
@@ -193,6 +195,8 @@ def test_survives_manifests_with_slips_at_every_bound(text):
 
 @wide
 @given(mutants() | st.lists(st.sampled_from(WORDS), max_size=40).map("".join))
+@example('"\\ud800"')
+@example('"\\UFFFFFFFF"')
 def test_survives_without_libyaml(text):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yamlcomposer, "LOADER", yaml.SafeLoader)

@@ -127,5 +127,6 @@ def mutants(draw):
 
 
 @given(mutants())
+@example('a == "\ud800b"')
 def test_a_selector_with_slips_is_a_selector_or_an_error(text):
     works(text)

@@ -68,7 +68,7 @@ class Selector:
         """The identity that Calico gives address sets: `s:` + base64url(SHA-224("s:" + canonical))."""
         cached: str | None = self.__dict__.get("uid")
         if cached is None:
-            digest = hashlib.sha224(f"s:{self.canonical}".encode()).digest()
+            digest = hashlib.sha224(f"s:{self.canonical}".encode("utf-8", "surrogatepass")).digest()
             cached = self.__dict__["uid"] = "s:" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
         return cached
 

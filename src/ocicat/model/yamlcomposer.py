@@ -6,6 +6,7 @@ aliases, and reads scalars as YAML 1.1 does (`on` is true). Where libyaml is mis
 takes its place.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any, Final
@@ -23,10 +24,12 @@ from yaml.events import (
 from ocicat.model.positions import Path, Place
 from ocicat.model.reading import SHOWN_STEPS, Composed, Fault, Limits, Span, StoppedError, shown
 from ocicat.model.scalars import NumberError, Scalar, as_json, as_key, plain
+from ocicat.model.yamlmistakes import no_character
 
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Only its event stream is used, never its constructors."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CORE: Final = "tag:yaml.org,2002:"
 _SCALAR_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     f"{_CORE}null": type(None),
@@ -91,6 +94,8 @@ class Composer:
         self._listed: _Frame | None = None
         """The top-level list `items`, whose members get spans."""
         self._items: list[Span] = []
+        self._doubtful = LOADER is yaml.SafeLoader and "\\" in text
+        """Whether an escape may have become half a character, as PyYAML's own parser lets it."""
         self._keys: dict[str, str] = {}
         """Each plain key that is text, once: ten thousand pods have the same hundred keys."""
 
@@ -259,6 +264,8 @@ class Composer:
         self._fault("OC0010", f"a key must be text, and this is {found}", mark, (), fix)
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
+        if self._doubtful and _SURROGATE.search(event.value):
+            raise StoppedError(no_character(self._place(event.start_mark)))
         if event.anchor is None and event.tag is None:
             if not event.implicit[0]:
                 return event.value

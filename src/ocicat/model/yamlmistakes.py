@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from ocicat.model.positions import Place
+from ocicat.model.positions import Lines, Place
 from ocicat.model.reading import Fault, shown
 
 
@@ -21,6 +21,11 @@ class _Reason(msgspec.Struct, frozen=True):
     fix: str
 
 
+_NO_CHARACTER: Final = _Reason(
+    "found invalid Unicode character escape code",
+    "an escape stands for no character",
+    "write the character itself, or the escape of one",
+)
 _REASONS: Final = (
     _Reason(
         "mapping values are not allowed",
@@ -72,11 +77,7 @@ _REASONS: Final = (
         "a backslash in double quotes begins an escape that YAML does not have",
         "use single quotes, or write \\\\ for one backslash",
     ),
-    _Reason(
-        "found invalid Unicode character escape code",
-        "the escape stands for no character",
-        "write the character itself, or the escape of one",
-    ),
+    _NO_CHARACTER,
     _Reason(
         "did not find expected hexdecimal number",
         "the escape has too few digits",
@@ -136,7 +137,11 @@ def explained(error: yaml.YAMLError, text: str, lines_before: int) -> Fault:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     message = str(getattr(error, "problem", None) or error)
     index = min(mark.index, len(text)) if mark else 0
-    place = Place(lines_before + (mark.line if mark else 0) + 1, (mark.column if mark else 0) + 1)
+    if mark and index < len(text):
+        place = Place(lines_before + mark.line + 1, mark.column + 1)
+    else:  # the parsers see a line break after the last line, even where there is none
+        end = Lines(text).place(index)
+        place = Place(lines_before + end.line, end.column)
     if "collection" in str(getattr(error, "context", "")) and "expected <block end>" in message:
         message = "did not find expected '-' indicator"
     if "nesting depth" in message:  # a bound of libyaml's own, which a single line can reach before ours
@@ -147,6 +152,11 @@ def explained(error: yaml.YAMLError, text: str, lines_before: int) -> Fault:
     if "{{" in line or "{%" in line or "{{" in _line_at(text, max(text.rfind("\n", 0, index), 0)):
         fix = f"{fix}; a Helm chart must be rendered first (helm template)"
     return Fault("OC0004", reason.what + _since(error, mark, lines_before), place, fix=fix, value=shown(line))
+
+
+def no_character(place: Place) -> Fault:
+    """Return the fault of an escape like `\\ud800`, which PyYAML's own parser does not find itself."""
+    return Fault("OC0004", _NO_CHARACTER.what, place, fix=_NO_CHARACTER.fix)
 
 
 def _reason(message: str, text: str, index: int) -> _Reason:

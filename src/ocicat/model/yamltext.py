@@ -16,7 +16,7 @@ from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Ma
 from ocicat.model.positions import Place, Shape, Token
 from ocicat.model.reading import Composed, Fault, Limits, StoppedError
 from ocicat.model.yamlcomposer import LOADER, Composer
-from ocicat.model.yamlmistakes import explained
+from ocicat.model.yamlmistakes import explained, no_character
 
 _MARKER: Final = re.compile(r"\n(?=---(?:[ \t\r\n]|\Z))|\n\.\.\.(?:[ \t\r][^\n]*)?(?:\n|\Z)")
 # The repetitions are possessive: none needs a second try, and remembering one for every line would take more
@@ -79,6 +79,11 @@ def compose(text: str, limits: Limits) -> tuple[list[Composed], list[Fault]]:
             faults += [*composer.faults, stop.fault]
         except yaml.YAMLError as error:
             faults += [*composer.faults, explained(error, piece.text, piece.line)]
+        except (ValueError, OverflowError):
+            if LOADER is not yaml.SafeLoader:
+                raise
+            # PyYAML's own parser, for an escape past the last character there is
+            faults += [*composer.faults, no_character(Place(piece.line + 1, 1))]
         nodes = composer.nodes
         if nodes > limits.nodes:
             break

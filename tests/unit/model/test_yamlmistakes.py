@@ -19,7 +19,15 @@ MISTAKES = [
     ("a: [b, , c]\n", (1, 8), "value is missing", "quotes"),
     ('a: "x\nb: 1\n', (3, 1), "never closed", "close the quote"),
     ("a: 'x\n", (2, 1), "never closed", "close the quote"),
+    # Without a line break at the end there is no line after the last.
+    ("a: 'x", (1, 6), "never closed", "close the quote"),
+    ("a: [x", (1, 6), "not closed", "close the bracket"),
+    ("a: 1\nb", (2, 2), "neither", "colon"),
     ('a: "\\d"\n', None, "backslash", "single quotes"),
+    ('a: "\\ud800"\n', None, "stands for no character", "the character itself"),
+    ('a: "\\U00110000"\n', None, "stands for no character", "the character itself"),
+    ('a: "\\UFFFFFFFF"\n', None, "stands for no character", "the character itself"),
+    ('"\\udc00": 1\n', None, "stands for no character", "the character itself"),
     ('a: "\\xZZ"\n', None, "too few digits", "two digits"),
     ("a: *.example.com\n", (1, 5), "alias", "quotes"),
     ("a: *\n", (1, 5), "alias", "quotes"),
@@ -42,6 +50,7 @@ MISTAKES = [
 @pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
 def test_a_mistake_is_told_in_words_that_help(text, place, what, fix, loader, monkeypatch):
     monkeypatch.setattr(yamlcomposer, "LOADER", getattr(yaml, loader))
+    monkeypatch.setattr(yamltext, "LOADER", getattr(yaml, loader))
     _, faults = yamltext.compose(text, Limits())
     fault = faults[0]
     assert fault.code == "OC0004"
