@@ -22,7 +22,7 @@ class _Vector(ctypes.Structure):
 
 
 class _Header(ctypes.Structure):
-    """struct msghdr, and with it struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; }."""
+    """struct msghdr."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -32,17 +32,21 @@ class _Header(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("length", ctypes.c_uint32),
-        ("padding", ctypes.c_uint32),
     )
+
+
+class _Message(ctypes.Structure):
+    """struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; }."""
+
+    _fields_ = (("header", _Header), ("length", ctypes.c_uint32))
 
 
 _HEADER_ROW: Final = np.dtype(
     {
         "names": ["length"],
         "formats": ["<u4"],
-        "offsets": [_Header.length.offset],
-        "itemsize": ctypes.sizeof(_Header),
+        "offsets": [_Message.length.offset],
+        "itemsize": ctypes.sizeof(_Message),
     }
 )
 
@@ -55,11 +59,11 @@ class BulkReceiver:
         self._fileno = fileno
         self._most = most
         self._rows: NDArray[np.uint8] = np.zeros((most, longest), np.uint8)
-        self._headers = (_Header * most)()
+        self._headers = (_Message * most)()
         self._vectors = (_Vector * most)()
         for number in range(most):
             self._vectors[number] = _Vector(self._rows.ctypes.data + number * longest, longest)
-            header = self._headers[number]
+            header = self._headers[number].header
             header.vectors = ctypes.addressof(self._vectors) + number * ctypes.sizeof(_Vector)
             header.vector_count = 1
         self._lengths = np.frombuffer(memoryview(self._headers).cast("B"), _HEADER_ROW)["length"]

@@ -93,7 +93,7 @@ class Collector:
         self._emptied = True
 
     def marks_in_use(self) -> frozenset[int]:
-        """Return the marks whose trace ids must not be given to other outcomes yet. Waits for a look to end."""
+        """Return the marks whose trace ids must not be given to others yet. Waits for a look to end."""
         with self._lock:
             return self._aggregator.marks_in_use()
 
@@ -103,9 +103,9 @@ class Collector:
         return max(LOOK_NS, (_SHARE - 1) * self._look_ns) / 1e9
 
     def look(self) -> list[FlowRecord]:
-        """Look once, and return what is to be reported: new flows; when a window ends, all that it counted.
+        """Look once, and return what is to be reported: new flows, and when a window ends all it counted.
 
-        Blocks for as long as the kernel takes. What fails is tried again the next time, and `status` shows it.
+        Blocks for as long as the kernel takes. What fails is tried again the next time; `status` shows it.
         """
         with self._lock:
             self._take_notice()

@@ -98,11 +98,12 @@ class ConnectionReader:
 
         Faster than `table` where, as with events, each datagram is one message. Never raises.
         """
-        fitting = lengths <= rows.shape[1]
+        fitting = (lengths >= _ATTRIBUTES) & (lengths <= rows.shape[1])
         self.malformed += int((~fitting).sum())
         rows, lengths = rows[fitting], lengths[fitting]
-        whole = lengths >= _ATTRIBUTES
-        whole &= np.ascontiguousarray(rows[:, :4]).view("<u4")[:, 0] == lengths
+        if not len(rows):
+            return empty(CONNECTION)
+        whole = np.ascontiguousarray(rows[:, :4]).view("<u4")[:, 0] == lengths
         whole &= np.isin(np.ascontiguousarray(rows[:, 4:6]).view("<u2")[:, 0], tuple(_TELLING))
         if not whole.all():
             pairs = zip(rows, lengths.tolist(), strict=True)
