@@ -20,7 +20,7 @@ import msgspec
 
 from ocicat.engine import walk
 from ocicat.engine.match import ICMP_OF_FAMILY, address_matches, declared_ports, in_ranges
-from ocicat.engine.plan import NO_ENDPOINTS, Plan, PolicyClass
+from ocicat.engine.plan import NO_ENDPOINTS, Plan, PolicyClass, numbers_of
 from ocicat.engine.policy import Direction, Rule, Side
 from ocicat.engine.walk import Found, Walked
 from ocicat.model.flow import Action
@@ -124,6 +124,8 @@ class Program(msgspec.Struct, frozen=True):
     """The rules of each profile."""
     staged_bits: int
     """The rules of staged policies."""
+    log_bits: int = 0
+    """The Log rules. They never decide, so every answer but `logged` passes them over."""
 
     def signature(self, plan: Plan, peer: Address) -> Signature:
         """Return what `peer` means to this Program. Cost: O(rules)."""
@@ -159,6 +161,14 @@ class Program(msgspec.Struct, frozen=True):
         finder = _ByBits(self, live)
         return Outcome(walk.enforced(plan, self.policies, finder), walk.pending(plan, self.policies, finder))
 
+    def logged(self, plan: Plan, live: int) -> tuple[BoundRule, ...]:
+        """Return the Log rules that the enforced walk passes, in order. Cost: O(tiers)."""
+        if not live & self.log_bits:
+            return ()
+        finder = _ByBits(self, live)
+        walk.enforced(plan, self.policies, finder)
+        return tuple(self.rules[position] for position in numbers_of(finder.passed & self.log_bits))
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """A distinct answer of a Program: what the data plane calls a trace, and gives an id."""
@@ -173,6 +183,8 @@ class _ByBits:
     def __init__(self, program: Program, live: int) -> None:
         self.program = program
         self.live = live
+        self.passed = 0
+        """The matching rules that were met before one decided, Log rules included."""
 
     def in_tier(self, position: int, *, staged: bool) -> Found | None:
         bits = self.live & self.program.tier_bits[position]
@@ -182,9 +194,13 @@ class _ByBits:
         return self._first(self.live & self.program.profile_bits[position])
 
     def _first(self, bits: int) -> Found | None:
-        if not bits:
+        deciding = bits & ~self.program.log_bits
+        if not deciding:
+            self.passed |= bits
             return None
-        bound = self.program.rules[(bits & -bits).bit_length() - 1]
+        first = deciding & -deciding
+        self.passed |= bits & (first - 1)
+        bound = self.program.rules[first.bit_length() - 1]
         return Found(bound.owner, bound.index, bound.rule.action)
 
 
@@ -196,7 +212,7 @@ def bind(plan: Plan, policies: PolicyClass, local: Address) -> Program:
     rules: list[BoundRule] = []
     tier_bits = [0] * len(policies.tiers)
     profile_bits = [0] * len(policies.profiles)
-    staged_bits = 0
+    staged_bits = log_bits = 0
     for tier, owner, index, staged, rule in _rules_of(plan, policies):
         bound = _bound(plan, policies.direction, local, (tier, owner, index, staged), rule)
         if bound is None:
@@ -208,21 +224,28 @@ def bind(plan: Plan, policies: PolicyClass, local: Address) -> Program:
         else:
             tier_bits[tier] |= bit
         staged_bits |= bit if staged else 0
-    return Program(policies, local.family, tuple(rules), tuple(tier_bits), tuple(profile_bits), staged_bits)
+        log_bits |= bit if rule.action is Action.LOG else 0
+    return Program(
+        policies,
+        local.family,
+        tuple(rules),
+        tuple(tier_bits),
+        tuple(profile_bits),
+        staged_bits,
+        log_bits,
+    )
 
 
 def _rules_of(plan: Plan, policies: PolicyClass) -> Iterator[tuple[int, int, int, bool, Rule]]:
-    """Yield (tier, owner, index, staged, rule) of every rule that can decide, in the order of the walk."""
+    """Yield (tier, owner, index, staged, rule) of every rule, in the order of the walk."""
     for tier, part in enumerate(policies.tiers):
         for owner, key in enumerate(part.policies):
             for index, rule in enumerate(plan.policies[key].rules(policies.direction) or ()):
-                if rule.action is not Action.LOG:
-                    yield tier, owner, index, key.kind.staged, rule
+                yield tier, owner, index, key.kind.staged, rule
     for owner, name in enumerate(policies.profiles):
         profile = plan.profiles.get(name)
         for index, rule in enumerate(profile.rules(policies.direction) if profile else ()):
-            if rule.action is not Action.LOG:
-                yield -1, owner, index, False, rule
+            yield -1, owner, index, False, rule
 
 
 def _bound(

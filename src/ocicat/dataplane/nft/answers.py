@@ -8,22 +8,26 @@ and a chain never changes, it is only replaced.
 Source: design/dataplane §1, §2.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ocicat.dataplane.nft.ports import Answer, Dispatch, IcmpTable, PortTable, ProtocolTable, dispatch_of
 from ocicat.dataplane.nft.ruleset import Chain, digest
+from ocicat.dataplane.nft.settings import RulesetSettings
 from ocicat.dataplane.traces import UNKNOWN, TraceBook
 from ocicat.engine.match import ICMP_OF_FAMILY
 from ocicat.engine.plan import Plan, numbers_of
 from ocicat.engine.policy import Direction
-from ocicat.engine.program import Outcome, Program, Signature, Transport
+from ocicat.engine.program import BoundRule, Outcome, Program, Signature, Transport
 from ocicat.model.flow import Action, Trace
 
 SHORT: Final = {Direction.EGRESS: "from", Direction.INGRESS: "to"}
 """What names of chains begin with: traffic from or to a pod."""
 _COMMENT_BYTES: Final = 128
 """NFTNL_UDATA_COMMENT_MAXLEN: what a rule's comment can hold."""
+_LOG_PREFIX_CHARACTERS: Final = 127
+"""NF_LOG_PREFIXLEN, without the end."""
 _SPELLED_OUT: Final = 8
 """Port ranges up to this size are written port by port, into the hash that holds single ports."""
 
@@ -31,9 +35,10 @@ _SPELLED_OUT: Final = 8
 class Answers:
     """Collects the chains that answer, for one direction."""
 
-    def __init__(self, plan: Plan, direction: Direction, book: TraceBook) -> None:
+    def __init__(self, plan: Plan, direction: Direction, book: TraceBook, settings: RulesetSettings) -> None:
         """Start with no chain."""
         self.plan = plan
+        self.settings = settings
         self.direction = direction
         self.chains: dict[str, Chain] = {}
         self.used: set[int] = set()
@@ -53,13 +58,26 @@ class Answers:
                     bits |= 1 << position
             live = program.live_bits(signature, transport, bits)
             if live not in answers:
-                answers[live] = self._answer(program.outcome(self.plan, live))
+                answer = self._trace(program.outcome(self.plan, live))
+                answers[live] = self._logged(program, live, answer)
             return answers[live]
 
         dispatch = dispatch_of(program, signature, ask)
         return self._add("s", tuple(self._dispatch_rules(dispatch, ICMP_OF_FAMILY[program.family])))
 
-    def _answer(self, outcome: Outcome) -> Answer:
+    def _logged(self, program: Program, live: int, answer: Answer) -> Answer:
+        """Return a chain that logs what the Log rules on the way ask for, and then gives the answer."""
+        passed = program.logged(self.plan, live)
+        if not passed:
+            return answer
+        prefixes = (log_prefix(self.plan, program, bound, self.settings.log_prefix) for bound in passed)
+        limit = ""
+        if self.settings.log_rate_per_s:
+            limit = f"limit rate {self.settings.log_rate_per_s}/second burst 5 packets "
+        rules = (f'{limit}log prefix "{prefix}"' for prefix in prefixes)
+        return self._add("l", (*rules, f"goto {answer}"))
+
+    def _trace(self, outcome: Outcome) -> Answer:
         """Return the trace chain of an outcome."""
         answer = self._of_outcome.get(outcome)
         if answer is None:
@@ -111,6 +129,22 @@ class Answers:
             for first, last, ports in table.sources
         ]
         return f"meta l4proto {protocol} th sport {_vmap(chosen)}"
+
+
+def log_prefix(plan: Plan, program: Program, bound: BoundRule, pattern: str) -> str:
+    """Return what the kernel log shows for a Log rule (§7.3, notes), within the kernel's bound.
+
+    The names of objects hold nothing that could end nft's string; what the pattern holds of that is left out.
+    """
+    if bound.tier < 0:
+        tier, kind, namespace, name = "__PROFILE__", "pro", "", program.policies.profiles[bound.owner]
+    else:
+        part = program.policies.tiers[bound.tier]
+        key = part.policies[bound.owner]
+        tier, kind, namespace, name = part.tier, key.kind.short, key.namespace, plan.names[key]
+    words = {"%t": tier, "%k": kind, "%n": name, "%p": f"{namespace}/{name}" if namespace else name}
+    text = re.sub("%[tknp]", lambda found: words[found[0]], pattern)
+    return re.sub(r'["\\\n]', "", text)[:_LOG_PREFIX_CHARACTERS]
 
 
 def _port_rules(protocol: int, table: PortTable) -> Iterator[str]:

@@ -62,7 +62,7 @@ def render(
     parts: list[Chain | Container] = list(frame(settings))
     parts += _owners(locals_)
     for direction in Direction:
-        answers = Answers(plan, direction, book)
+        answers = Answers(plan, direction, book, settings)
         for family in FAMILIES:
             own = [local for local in locals_ if local.address.family == family]
             parts += _judgement(plan, direction, family, own, answers)

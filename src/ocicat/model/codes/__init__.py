@@ -2,8 +2,8 @@
 
 docs/reference/problems.md is made from this table, so a code without an explanation cannot exist. `OC00xx`
 are about reading and decoding what users write; `NP….` about what a policy says; `CV….` about what the
-engine can make of it. A code is never used for a second meaning and never renumbered: people put them into
-CI rules.
+engine can make of it; `EN….` about what a node's kernel does with it. A code is never used for a second
+meaning and never renumbered: people put them into CI rules.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from ocicat.model.codes.code import Code
 from ocicat.model.codes.converting import CONVERTING
 from ocicat.model.codes.decoding import DECODING
 from ocicat.model.codes.endpoints import ENDPOINTS
+from ocicat.model.codes.enforcing import ENFORCING
 from ocicat.model.codes.kubernetes import KUBERNETES
 from ocicat.model.codes.metadata import METADATA
 from ocicat.model.codes.policies import POLICIES
@@ -33,7 +34,7 @@ def _table(codes: Iterable[Code]) -> dict[str, Code]:
     return table
 
 
-_GROUPS: Final = ("OC", "NP", "CV")
+_GROUPS: Final = ("OC", "NP", "CV", "EN")
 """In the order in which an object meets them."""
 
 CODES: Final[dict[str, Code]] = _table(
@@ -48,6 +49,7 @@ CODES: Final[dict[str, Code]] = _table(
             *KUBERNETES,
             *CLUSTER,
             *CONVERTING,
+            *ENFORCING,
         ),
         key=lambda code: (_GROUPS.index(code.code[:2]), code.code),
     )
