@@ -82,9 +82,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def serving(data: Path, **settings):
+async def serving(data: Path, node=None, **settings):
     """Yield a client of a new server with its state in `data`."""
-    server = ApiServer(ApiServerSettings(data=data, port=0, **settings), schemas=schemas())
+    server = ApiServer(ApiServerSettings(data=data, port=0, **settings), schemas=schemas(), node=node)
     ready = asyncio.Event()
     task = asyncio.create_task(server.serve(ready))
     waiting = asyncio.create_task(ready.wait())

@@ -104,7 +104,7 @@ class Kubectl:
     def __init__(self, path: Path, version: str, kubeconfig: Path, home: Path) -> None:
         self.path = path
         self.version = version
-        self._environment = {
+        self.environment = {
             **{key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "HOME")},
             "KUBECONFIG": str(kubeconfig),
             "HOME": str(home),
@@ -116,7 +116,7 @@ class Kubectl:
         done = subprocess.run(
             ["/bin/sh", "-c", f'"{self.path}" {words}'],
             input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S,
-            env={**self._environment, **environment},
+            env={**self.environment, **environment},
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
 
@@ -139,7 +139,7 @@ class Kubectl:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environment,
+            env=self.environment,
         )
 
 
