@@ -31,8 +31,10 @@ export function Details({ row, details, error }: { row: Row; details: FlowDetail
       <div className="details-columns">
         <Rule details={details} flow={row.flow} />
         <Amounts row={row} details={details} />
-        <Who title="Source" end={details.source} />
-        <Who title="Destination" end={details.dest} />
+        <div className="ends">
+          <Who title="Source" end={details.source} />
+          <Who title="Destination" end={details.dest} />
+        </div>
       </div>
     </div>
   );

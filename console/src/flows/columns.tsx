@@ -43,7 +43,7 @@ function decided(row: Row): string {
 
 function time(title: string, id: string, ms: (row: Row) => number, absolute: boolean): Column {
   return {
-    id, title, raw: id, width: absolute ? 96 : 92, key: ms,
+    id, title, raw: id, width: absolute ? 84 : 92, key: ms,
     cell: (row, now) => <time dateTime={new Date(ms(row)).toISOString()} title={full(ms(row))}>{absolute ? clock(ms(row)) : ago(ms(row), now)}</time>,
   };
 }
@@ -58,7 +58,7 @@ function labels(id: "source_labels" | "dest_labels", title: string): Column {
 }
 
 function amount(id: string, title: string, value: (row: Row) => number, show: (value: number) => string = count): Column {
-  return { id, title, raw: id, width: 96, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
+  return { id, title, raw: id, width: 68, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
 }
 
 function service({ flow }: Row): string {
@@ -67,25 +67,25 @@ function service({ flow }: Row): string {
 
 export const COLUMNS: readonly Column[] = [
   time("Last seen", "last_seen", (row) => row.lastMs, false),
-  { id: "verdict", title: "Verdict", raw: "action", width: 250, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
-  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 200, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
+  { id: "verdict", title: "Verdict", raw: "action", width: 168, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
+  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 150, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
     cell: ({ flow }) => <EndName namespace={flow.source_namespace} name={flow.source_name} type={flow.source_type} />, filter: (row) => ["source_name", row.flow.source_name] },
-  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 200, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
+  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 150, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
     cell: ({ flow }) => <EndName namespace={flow.dest_namespace} name={flow.dest_name} type={flow.dest_type} />, filter: (row) => ["dest_name", row.flow.dest_name] },
-  { id: "service", title: "Service", raw: "dest_service_name", width: 88, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
+  { id: "service", title: "Service", raw: "dest_service_name", width: 68, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
     filter: (row) => ["service", row.flow.dest_service_name] },
-  { id: "port", title: "Port", raw: "protocol, dest_port", width: 84, mono: true, key: (row) => row.flow.dest_port,
+  { id: "port", title: "Port", raw: "protocol, dest_port", width: 80, mono: true, key: (row) => row.flow.dest_port,
     cell: ({ flow }) => <>{flow.dest_port}<span className="faint">/{flow.protocol}</span></>, filter: (row) => ["dest_port", String(row.flow.dest_port)] },
-  { id: "decided_by", title: "Decided by", raw: "policies", width: 250, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
+  { id: "decided_by", title: "Decided by", raw: "policies", width: 180, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
     filter: (row) => {
       const hit = decidingHit(row.flow);
       const policy = hit && policyOf(hit);
       return ["policy", policy ? policyKey(policy) : "Profile///"];
     } },
-  { id: "rate", title: "Rate", raw: "bytes per second", width: 146, number: true, key: rate,
-    cell: (row) => <>{row.series && <Sparkline values={row.series.bytes.slice(0, -1)} denied={row.verdict !== "allowed"} width={56} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></> },
+  { id: "rate", title: "Rate", raw: "bytes per second", width: 116, number: true, key: rate,
+    cell: (row) => <span className="rate">{row.series && <Sparkline values={row.series.bytes.slice(0, -1)} denied={row.verdict !== "allowed"} width={44} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></span> },
   amount("bytes", "Bytes", total, bytes),
-  { ...amount("connections", "Connections", (row) => row.connections), width: 104 },
+  { ...amount("connections", "Connections", (row) => row.connections), width: 100 },
   time("Start", "start_time", (row) => row.firstMs, true),
   time("End", "end_time", (row) => row.lastMs, true),
   text("action", "Action", 92, (row) => <ActionMark action={row.flow.action} plain />),

@@ -3,7 +3,7 @@
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 function scaled(value: number): string {
-  return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(1).replace(/\.0$/, "");
+  return value >= 99.95 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, "");
 }
 
 /** 1234567 → "1.2 MB" (powers of 1,000). */

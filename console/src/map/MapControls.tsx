@@ -5,16 +5,18 @@ import { plainName } from "../format/words";
 import { Popover } from "../parts/Popover";
 import type { Drawing, MapOptions } from "./graph";
 import type { Placed } from "./layout";
+import type { Way } from "./ways";
 import { savePng, saveSvg } from "./picture";
 
 interface Props {
   graph: Graph;
   drawing: Drawing;
   place: Placed;
+  ways: ReadonlyMap<string, Way>;
   options: MapOptions;
 }
 
-export function MapControls({ graph, drawing, place, options }: Props) {
+export function MapControls({ graph, drawing, place, ways, options }: Props) {
   const namespaces = [...new Set(graph.nodes.map((node) => node.namespace))].filter((name) => name !== "-").sort();
   const open = namespaces.filter((name) => !options.folded.has(name));
   const hide = (name: string): void => alter({ hide: options.hidden.includes(name) ? options.hidden.filter((one) => one !== name) : [...options.hidden, name] });
@@ -38,8 +40,8 @@ export function MapControls({ graph, drawing, place, options }: Props) {
       <Popover className="quiet" align="end" name="Export the map" label="Export">
         {() => (
           <ul className="plain pad">
-            <li><button type="button" className="link" onClick={() => saveSvg(drawing, place)}>SVG</button></li>
-            <li><button type="button" className="link" onClick={() => void savePng(drawing, place)}>PNG</button></li>
+            <li><button type="button" className="link" onClick={() => saveSvg(drawing, place, ways)}>SVG</button></li>
+            <li><button type="button" className="link" onClick={() => void savePng(drawing, place, ways)}>PNG</button></li>
           </ul>
         )}
       </Popover>

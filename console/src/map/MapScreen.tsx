@@ -1,8 +1,8 @@
 /** The map: the application's diagram, drawn from the flows. */
-import { Background, Controls, ReactFlow, type Edge, type Node } from "@xyflow/react";
+import { Background, Controls, ReactFlow, type Edge, type Node, type ReactFlowInstance } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import "../styles/map.css";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { alter, useAddress } from "../address/address";
 import type { Scope } from "../address/scope";
 import { useGraph } from "../api/queries";
@@ -14,11 +14,14 @@ import { drawingOf, edgeLabel, foldedAtFirst, type Drawing, type MapOptions } fr
 import { placed, type Placed, type Seats } from "./layout";
 import { FlowEdge } from "./FlowEdge";
 import { MapControls } from "./MapControls";
+import { waysOf, type Way } from "./ways";
 import { FoldedNode, OutsideNode, SpaceNode, WorkloadNode } from "./nodes";
 
 const NODE_TYPES = { workload: WorkloadNode, folded: FoldedNode, outside: OutsideNode, space: SpaceNode };
 const EDGE_TYPES = { flow: FlowEdge };
 const MOST_LABELS = 40;
+const MANY_WAYS = 120;
+const FIT = { padding: 0.06, maxZoom: 1.25 };
 
 function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
   const spaces = [...place.spaces].map(([namespace, box]) => ({
@@ -31,11 +34,18 @@ function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
   return [...spaces, ...nodes];
 }
 
-function edgesOf(drawing: Drawing, chosen: string): Edge[] {
+/** `looked` is the thing under the pointer: its ways stand out. */
+function edgesOf(drawing: Drawing, ways: ReadonlyMap<string, Way>, chosen: string, looked: string): Edge[] {
+  const many = drawing.edges.length > MANY_WAYS;
   const top = Math.max(1, ...drawing.edges.map((edge) => edge.bytes));
   return drawing.edges.map((edge) => ({
     id: edge.id, source: edge.source, target: edge.dest, type: "flow", selected: edge.id === chosen, zIndex: edge.denied ? 2 : 1,
-    data: { edge, label: edgeLabel(edge), labelled: drawing.edges.length <= MOST_LABELS, width: 1 + (3 * Math.log1p(edge.bytes)) / Math.log1p(top), quiet: Boolean(chosen) && edge.id !== chosen },
+    data: {
+      edge, way: ways.get(edge.id), label: edgeLabel(edge), labelled: drawing.edges.length <= MOST_LABELS, many,
+      width: (many ? 0.6 : 1) + ((many ? 1.2 : 2.4) * Math.log1p(edge.bytes)) / Math.log1p(top),
+      loud: edge.source === looked || edge.dest === looked,
+      quiet: looked ? edge.source !== looked && edge.dest !== looked : Boolean(chosen) && edge.id !== chosen,
+    },
     ariaLabel: `${edge.source} to ${edge.dest}, ${edgeLabel(edge)}, ${edge.denied ? `${edge.denied} denied` : "allowed"}`,
   }));
 }
@@ -60,13 +70,22 @@ export default function MapScreen({ scope }: { scope: Scope }) {
     const search = new URLSearchParams(href);
     const options = optionsOf(search, scope.namespace, search.get("focus") ? new Set() : foldedAtFirst(graph));
     const drawing = drawingOf(graph, options);
-    return { options, drawing, place: placed(drawing, seats) };
+    const place = placed(drawing, seats);
+    return { options, drawing, place, ways: waysOf(drawing, place) };
   }, [graph, href, scope.namespace, seats]);
   const chosen = params.get("edge") ?? "";
-  const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, chosen) }, [view, chosen]);
+  const [looked, setLooked] = useState("");
+  const flow = useRef<ReactFlowInstance | null>(null);
+  const panel = Boolean(chosen);
+  useEffect(() => {
+    // The canvas has another size once the panel is there, or gone.
+    const timer = setTimeout(() => void flow.current?.fitView(FIT), 50);
+    return () => clearTimeout(timer);
+  }, [panel]);
+  const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, view.ways, chosen, looked) }, [view, chosen, looked]);
   if (query.error && !graph) return <Failed what="The map" error={query.error} again={() => void query.refetch()} />;
   if (!view || !graph || !elements) return <Loading what="the map" />;
-  const { drawing, options, place } = view;
+  const { drawing, options, place, ways } = view;
   const edge = drawing.edges.find((one) => one.id === chosen);
   const setting = [...options.folded].join() + options.hidden.join() + options.focus + String(options.hideDns) + String(options.hideHosts) + scope.namespace;
   return (
@@ -74,7 +93,7 @@ export default function MapScreen({ scope }: { scope: Scope }) {
       <div className="screen-head">
         <h1>Map</h1>
         <p className="summary"><b>{counted(graph.nodes.filter((node) => node.type === "WorkloadEndpoint").length, "workload")}</b>, {counted(graph.edges.length, "kind of connection", "kinds of connections")}</p>
-        <MapControls graph={graph} drawing={drawing} place={place} options={options} />
+        <MapControls graph={graph} drawing={drawing} place={place} ways={ways} options={options} />
       </div>
       <div className="split">
         <div className="canvas">
@@ -86,7 +105,12 @@ export default function MapScreen({ scope }: { scope: Scope }) {
               nodeTypes={NODE_TYPES}
               edgeTypes={EDGE_TYPES}
               fitView
-              fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }}
+              fitViewOptions={FIT}
+              onInit={(instance) => {
+                flow.current = instance;
+              }}
+              onNodeMouseEnter={(_, one) => setLooked(one.type === "space" ? "" : one.id)}
+              onNodeMouseLeave={() => setLooked("")}
               minZoom={0.1}
               nodesDraggable={false}
               nodesConnectable={false}

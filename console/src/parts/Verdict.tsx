@@ -49,7 +49,7 @@ export function RowVerdictMark({ row }: { row: Row }) {
       {row.staged && (
         <span className="verdict staged" title={`Were staged policies enforced, a new connection would be ${row.staged === "Deny" ? "denied" : "allowed"}`}>
           <Shape mark="staged" />
-          <span className="tight">{row.staged === "Deny" ? "would be denied" : "would be allowed"}</span>
+          <span className="tight">{row.staged === "Deny" ? "would deny" : "would allow"}</span>
         </span>
       )}
       {row.changed && !row.staged && <span className="faint" title="Within this window the verdict has been another">changed</span>}

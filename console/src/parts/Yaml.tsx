@@ -1,4 +1,5 @@
-/** YAML as text, lightly coloured, with marked lines. Built of elements, never of markup. */
+/** YAML as text, lightly coloured, with marked lines that are scrolled into sight. Built of elements, never of markup. */
+import { useEffect, useRef } from "react";
 
 const LINE = /^(\s*(?:- )?)([A-Za-z_][\w./-]*)(:)(\s.*)?$/;
 
@@ -16,9 +17,15 @@ function Line({ text }: { text: string }) {
 }
 
 export function Yaml({ text, lines = [0, 0], label }: { text: string; lines?: readonly [number, number]; label: string }) {
+  const box = useRef<HTMLPreElement>(null);
+  const [first] = lines;
+  useEffect(() => {
+    const marked = box.current?.children[first - 1];
+    if (box.current && marked instanceof HTMLElement) box.current.scrollTop = marked.offsetTop - box.current.offsetTop - box.current.clientHeight / 3;
+  }, [first, text]);
   const rows = text.replace(/\n$/, "").split("\n");
   return (
-    <pre className="yaml" tabIndex={0} role="region" aria-label={label}>
+    <pre className="yaml" ref={box} tabIndex={0} role="region" aria-label={label}>
       {rows.map((row, i) => {
         const marked = i + 1 >= lines[0] && i + 1 <= lines[1];
         return (
