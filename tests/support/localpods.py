@@ -20,7 +20,6 @@ class LocalPods:
 
     async def run(self, pod, command, channels):
         self.commands.append(command)
-        self.running += 1
         process = await asyncio.create_subprocess_exec(
             *command.words,
             stdin=asyncio.subprocess.PIPE,
@@ -43,6 +42,7 @@ class LocalPods:
             while True:
                 self.sizes.append(await channels.resized())
 
+        self.running += 1
         tasks = [asyncio.create_task(fed()), asyncio.create_task(sized())]
         try:
             await asyncio.gather(told(STDOUT, process.stdout), told(STDERR, process.stderr))
@@ -72,5 +72,9 @@ class LocalPods:
         for line in self.lines[-ask.tail_lines :] if ask.tail_lines else self.lines:
             yield line
         if ask.follow:
-            await self.following.wait()
+            self.running += 1
+            try:
+                await self.following.wait()
+            finally:
+                self.running -= 1
             yield b"later\n"

@@ -142,4 +142,12 @@ async def test_clients_that_vanish_end_their_commands(tmp_path):
             assert pods.running == 1
             socket._response.connection.transport.abort()
             await until(lambda: pods.running == 0)
+        silent = await here.socket("exec?command=sleep&command=1000&stdout=1")
+        await until(lambda: pods.running == 1)
+        silent._response.connection.transport.abort()
+        await until(lambda: pods.running == 0)
+        following = await client.session.get(f"{PODS}/p/log?follow=1", headers=client.headers())
+        await until(lambda: pods.running == 1)
+        following.connection.transport.abort()
+        await until(lambda: pods.running == 0)
         await client("GET", "/version")

@@ -27,7 +27,12 @@ class Frontdoor:
     def __init__(self, handler: Handler, settings: ApiServerSettings) -> None:
         self._handler: Final = handler
         self._settings: Final = settings
-        self._server: Final = web.Server(self._handle, access_log=None, keepalive_timeout=_IDLE_S)
+        self._server: Final = web.Server(
+            self._handle,
+            access_log=None,
+            keepalive_timeout=_IDLE_S,
+            handler_cancellation=True,  # a watch, a log, a command ends with the connection of who asked for it
+        )
         self._silent: Final[set[web.RequestHandler]] = set()
         self._listener: asyncio.Server | None = None
         self._more: Final[list[asyncio.Server]] = []
