@@ -41,6 +41,17 @@ class FlowKey(msgspec.Struct, frozen=True, order=True):
     pending: Trace
 
 
+class Variant(msgspec.Struct, frozen=True, order=True):
+    """Everything about a flow that is neither time nor count: what filters look at."""
+
+    key: FlowKey
+    source_labels: tuple[str, ...]
+    dest_labels: tuple[str, ...]
+    source_ip: str
+    dest_ip: str
+    node: str
+
+
 class FlowCounts(msgspec.Struct, frozen=True, gc=False):
     """What was counted in an interval; all are deltas. "In" is towards the reporting end (§11.3)."""
 
@@ -52,6 +63,14 @@ class FlowCounts(msgspec.Struct, frozen=True, gc=False):
     connections_completed: int = 0
     connections_live: int = 0
     """Connections that were open at some time of the interval."""
+
+    def __add__(self, other: "FlowCounts") -> "FlowCounts":
+        """Return the sums; live connections add up too, as in the flow API (flows-and-console §3)."""
+        return FlowCounts(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+
+    def values(self) -> tuple[int, ...]:
+        """Return the counts in the order of the fields."""
+        return msgspec.structs.astuple(self)
 
 
 class FlowRecord(msgspec.Struct, frozen=True):
@@ -71,3 +90,10 @@ class FlowRecord(msgspec.Struct, frozen=True):
     dest_ip: str = ""
     node: str = ""
     """The node that reports; ours."""
+
+    @property
+    def variant(self) -> Variant:
+        """Return the record without times and counts."""
+        return Variant(
+            self.key, self.source_labels, self.dest_labels, self.source_ip, self.dest_ip, self.node
+        )

@@ -1,0 +1,90 @@
+"""What the hub offers to those that serve it: history, live records, and how it stands."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from ocicat.model.flowfilter import Filter
+from ocicat.model.record import FlowCounts, FlowRecord, Variant
+from ocicat.ports.flowstore import StoreStats, Window
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Sums of one kind of flow over a span of time."""
+
+    number: int
+    """The kind's number; stable while the store lives."""
+    variant: Variant
+    start_ns: int
+    end_ns: int
+    counts: FlowCounts
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A record as it arrived."""
+
+    position: int
+    """Counts records since the hub began; what a reader says to go on after a break."""
+    number: int
+    record: FlowRecord
+    arrived_ns: int
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Records that nobody will ever see."""
+
+    node: str
+    records: int
+    since_ns: int
+    reason: str
+    """For people."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How the hub stands."""
+
+    store: StoreStats
+    lag_ms: int
+    """From the end of a record's interval to its arrival; the worst of the last five seconds."""
+    flows_per_s: float
+    losses: Sequence[Loss]
+    nodes: Sequence[tuple[str, int]]
+    """Name, and when it was heard of last (nanoseconds since 1970)."""
+
+
+class Listener(Protocol):
+    """One reader of live records."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Live]]:
+        """Yield records in groups, as they come; what the reader is too slow for is counted, not kept."""
+
+    @property
+    def missed(self) -> int:
+        """How many records this reader has missed because it was too slow."""
+
+
+class FlowHub(Protocol):
+    """Flows, past and present."""
+
+    def now_ns(self) -> int:
+        """Return the hub's time, nanoseconds since 1970."""
+
+    async def take(self, records: Sequence[FlowRecord]) -> None:
+        """Keep records: readers have them at once, and when this returns they survive a crash."""
+
+    async def found(self, window: Window, filter_: Filter, step_ns: int | None = None) -> list[Found]:
+        """Return sums by kind of flow and step of those that the filter lets through."""
+
+    async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
+        """Return single records of kinds of flows, the newest first."""
+
+    def variants(self, numbers_of: Callable[[Variant], bool]) -> list[tuple[int, Variant]]:
+        """Return the kinds of flows in history for which a test holds."""
+
+    def listen(self, after: int | None = None) -> AbstractContextManager[Listener]:
+        """Begin to hear live records, from a position on where it is still known."""
+
+    def standing(self) -> Standing:
+        """Return how the hub stands."""

@@ -1,0 +1,74 @@
+"""Where flows are remembered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from ocicat.model.record import FlowCounts, Variant
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """Counts of one kind of flow in one interval."""
+
+    variant: int
+    """Its number in the store."""
+    start_ns: int
+    end_ns: int
+    counts: FlowCounts
+
+
+class Window(msgspec.Struct, frozen=True, gc=False):
+    """A span of time: records that begin in it, the end excluded. Nanoseconds since 1970."""
+
+    start_ns: int
+    end_ns: int
+
+
+class StoreStats(msgspec.Struct, frozen=True):
+    """What a store holds."""
+
+    rows: int
+    variants: int
+    bytes: int
+    """On disk; 0 where there is none."""
+    oldest_ns: int | None
+    """Begin of the oldest row."""
+
+
+class FlowStore(Protocol):
+    """Remembers rows; one process writes, and reads from any thread."""
+
+    def variants(self) -> Mapping[int, Variant]:
+        """Return every kind of flow that is known, by number."""
+
+    def number_of(self, variant: Variant) -> int:
+        """Return the number of a kind of flow, a new one for a new kind."""
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Keep rows; when it returns, they survive the end of the process."""
+
+    def sums(self, window: Window, variants: Sequence[int] | None, step_ns: int | None = None) -> list[Row]:
+        """Return the sums of the rows that begin in `window`, one for each variant and step.
+
+        Args:
+            window: The span of time.
+            variants: The kinds of flows that count; None for all.
+            step_ns: The length of a step, aligned to multiples of it since 1970; None for one step that is
+                the window. Rows of the answer have the outer edges of what was summed.
+        """
+
+    def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
+        """Return single rows as they came, the newest first, at most `limit`."""
+
+    def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
+        """Forget what is older than the cutoff, then the oldest while more than `most_bytes` are used.
+
+        Whole segments go, so that some older rows may stay. Returns how many segments went.
+        """
+
+    def stats(self) -> StoreStats:
+        """Return what the store holds."""
+
+    def close(self) -> None:
+        """Finish writing and close."""
