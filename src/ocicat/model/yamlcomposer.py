@@ -24,6 +24,7 @@ from yaml.events import (
 from ocicat.model.positions import Path, Place
 from ocicat.model.reading import SHOWN_STEPS, Composed, Fault, Limits, Span, StoppedError, shown
 from ocicat.model.scalars import NumberError, Scalar, as_json, as_key, plain
+from ocicat.model.yamlmarks import place_of
 from ocicat.model.yamlmistakes import no_character
 
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -334,7 +335,7 @@ class Composer:
         return tuple(steps)
 
     def _place(self, mark: Any) -> Place:
-        return Place(self.line + mark.line + 1, mark.column + 1)
+        return place_of(mark, self.text, self.line)
 
     def _span(self, start: Any, end: Any) -> Span:
         return Span(self.start + start.index, self.start + end.index, self._place(start))

@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from ocicat.model.positions import Lines, Place
+from ocicat.model.positions import Place
 from ocicat.model.reading import Fault, shown
+from ocicat.model.yamlmarks import place_of
 
 
 class _Reason(msgspec.Struct, frozen=True):
@@ -137,11 +138,7 @@ def explained(error: yaml.YAMLError, text: str, lines_before: int) -> Fault:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     message = str(getattr(error, "problem", None) or error)
     index = min(mark.index, len(text)) if mark else 0
-    if mark and index < len(text):
-        place = Place(lines_before + mark.line + 1, mark.column + 1)
-    else:  # the parsers see a line break after the last line, even where there is none
-        end = Lines(text).place(index)
-        place = Place(lines_before + end.line, end.column)
+    place = place_of(mark, text, lines_before) if mark else Place(lines_before + 1, 1)
     if "collection" in str(getattr(error, "context", "")) and "expected <block end>" in message:
         message = "did not find expected '-' indicator"
     if "nesting depth" in message:  # a bound of libyaml's own, which a single line can reach before ours

@@ -16,6 +16,7 @@ from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Ma
 from ocicat.model.positions import Place, Shape, Token
 from ocicat.model.reading import Composed, Fault, Limits, StoppedError
 from ocicat.model.yamlcomposer import LOADER, Composer
+from ocicat.model.yamlmarks import place_of
 from ocicat.model.yamlmistakes import explained, no_character
 
 _MARKER: Final = re.compile(r"\n(?=---(?:[ \t\r\n]|\Z))|\n\.\.\.(?:[ \t\r][^\n]*)?(?:\n|\Z)")
@@ -107,7 +108,7 @@ def tokens(text: str, lines_before: int) -> Iterator[Token]:
     try:
         depth = 0
         while (event := loader.get_event()) is not None:
-            place = Place(event.start_mark.line + 1 + lines_before, event.start_mark.column + 1)
+            place = place_of(event.start_mark, text, lines_before)
             if isinstance(event, ScalarEvent | AliasEvent):
                 yield Token(Shape.SCALAR, getattr(event, "value", ""), place)
             elif isinstance(event, CollectionStartEvent):

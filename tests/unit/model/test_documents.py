@@ -248,6 +248,11 @@ def test_a_path_has_a_line_and_a_column(path, place):
     assert documents(TEXT)[1].position(path) == Place(*place)
 
 
+def test_an_empty_value_at_the_end_of_the_text_is_not_past_it():
+    (document,) = documents("a: 1\n? b")
+    assert document.position(("b",)) == Place(2, 4)
+
+
 def test_a_where_names_the_object_the_path_and_the_place():
     document = documents(TEXT)[1]
     assert document.where(("spec", "list", 0, "p")) == Where("Pod", "spec.list[0].p", "f.yaml", 7, 8)
