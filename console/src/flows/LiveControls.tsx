@@ -50,7 +50,7 @@ export function LiveControls({ view, group, layout, scope, q }: { view: View; gr
   return (
     <div className="controls">
       {view.notes.map((note) => <span key={note} className="warn-text">{note}</span>)}
-      <span className="faint" aria-live="off" title={view.dropped ? `${count(view.dropped)} older rows were let go` : undefined}>{known} {group === "connection" ? "connection kinds" : "flows"}</span>
+      <span className="faint" aria-live="off" title={view.dropped ? `${count(view.dropped)} older rows were let go` : undefined}>{known} {group === "connection" ? "connection kind" : "flow"}{known === "1" ? "" : "s"}</span>
       {view.more && <button type="button" onClick={view.more}>Show more</button>}
       <PauseButton view={view} />
       <Rows group={group} />

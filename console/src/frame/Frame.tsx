@@ -70,7 +70,7 @@ export function Frame({ screen, scope, children }: { screen: string; scope: Scop
         <NamespacePicker namespace={scope.namespace} />
         <Search />
         <TimePicker range={scope.range} />
-        <LiveLight />
+        <LiveLight past={scope.range.kind === "past"} />
         <ThemeButton />
         <Help />
       </header>

@@ -12,7 +12,7 @@ function lossText(loss: Loss): string {
   return `${count(loss.records)} records lost at node ${loss.node} since ${clock(loss.since)}`;
 }
 
-export function LiveLight() {
+export function LiveLight({ past }: { past: boolean }) {
   const live = useSyncExternalStore(liveState.subscribe, liveState.read);
   const status = useStatus();
   const known = [...live.losses, ...(status.data?.losses ?? []).filter((one) => !live.losses.some((other) => other.node === one.node && other.since === one.since))];
@@ -43,7 +43,7 @@ export function LiveLight() {
   return (
     <span className="light good" role="status" title="From the end of a record's interval to its arrival here">
       <i aria-hidden="true" />
-      {lag === undefined ? "Connecting" : `Live, ${(lag / 1000).toFixed(1)} s behind`}
+      {past ? "A past range" : lag === undefined ? "Connecting" : `Live, ${(lag / 1000).toFixed(1)} s behind`}
     </span>
   );
 }

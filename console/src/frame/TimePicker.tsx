@@ -19,9 +19,8 @@ export function rangeWord(range: Range): string {
 }
 
 function Past({ range, close }: { range: Range; close: () => void }) {
-  const now = Date.now();
-  const [from, setFrom] = useState(fieldTime(range.kind === "past" ? range.from : now - 3_600_000));
-  const [to, setTo] = useState(fieldTime(range.kind === "past" ? range.to : now));
+  const [from, setFrom] = useState(() => fieldTime(range.kind === "past" ? range.from : Date.now() - 3_600_000));
+  const [to, setTo] = useState(() => fieldTime(range.kind === "past" ? range.to : Date.now()));
   const right = Date.parse(from) < Date.parse(to);
   return (
     <form

@@ -29,7 +29,7 @@ function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
   }));
   const nodes = drawing.nodes.map((node) => {
     const box = place.nodes.get(node.id) ?? { x: 0, y: 0, width: 0, height: 0 };
-    return { id: node.id, type: node.kind, position: box, width: box.width, height: box.height, data: { node, focused: node.id === focus } };
+    return { id: node.id, type: node.kind, position: box, width: box.width, height: box.height, data: { node, focused: node.id === focus }, zIndex: 5 };
   });
   return [...spaces, ...nodes];
 }
@@ -70,7 +70,7 @@ export default function MapScreen({ scope }: { scope: Scope }) {
     const search = new URLSearchParams(href);
     const options = optionsOf(search, scope.namespace, search.get("focus") ? new Set() : foldedAtFirst(graph));
     const drawing = drawingOf(graph, options);
-    const place = placed(drawing, seats);
+    const place = placed(drawing, seats, drawing.edges.length <= MOST_LABELS);
     return { options, drawing, place, ways: waysOf(drawing, place) };
   }, [graph, href, scope.namespace, seats]);
   const chosen = params.get("edge") ?? "";

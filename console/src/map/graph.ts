@@ -17,6 +17,8 @@ export interface MapNode {
   name: string;
   /** Pods of a workload, workloads of a folded namespace. */
   size: number;
+  /** Denied connections that stay inside a folded namespace. */
+  denied: number;
   node: GraphNode | null;
 }
 
@@ -58,9 +60,9 @@ function keeps(edge: GraphEdge, nodes: ReadonlyMap<string, GraphNode>, options: 
 
 /** The drawn node for an end. The outside is two nodes, one that comes and one that is gone to, so that ways lead right. */
 function drawn(node: GraphNode, side: "in" | "out", options: MapOptions): MapNode {
-  if (outside(node)) return { id: `${side}:${node.id}`, kind: "outside", namespace: "", name: node.name, size: 0, node };
-  if (options.folded.has(node.namespace)) return { id: `ns:${node.namespace}`, kind: "folded", namespace: node.namespace, name: node.namespace, size: 0, node: null };
-  return { id: node.id, kind: "workload", namespace: node.namespace, name: node.name, size: node.replicas, node };
+  if (outside(node)) return { id: `${side}:${node.id}`, kind: "outside", namespace: "", name: node.name, size: 0, denied: 0, node };
+  if (options.folded.has(node.namespace)) return { id: `ns:${node.namespace}`, kind: "folded", namespace: node.namespace, name: node.namespace, size: 0, denied: 0, node: null };
+  return { id: node.id, kind: "workload", namespace: node.namespace, name: node.name, size: node.replicas, denied: 0, node };
 }
 
 function joined(found: MapEdge | undefined, source: string, dest: string, flow: GraphEdge): MapEdge {
@@ -73,6 +75,7 @@ export function drawingOf(graph: Graph, options: MapOptions): Drawing {
   const nodes = new Map<string, MapNode>();
   const members = new Map<string, Set<string>>();
   const edges = new Map<string, MapEdge>();
+  const inner = new Map<string, number>();
   for (const flow of graph.edges) {
     if (!keeps(flow, known, options)) continue;
     const ends = ([["source", "in"], ["dest", "out"]] as const).map(([end, side]) => {
@@ -83,9 +86,10 @@ export function drawingOf(graph: Graph, options: MapOptions): Drawing {
       return made.id;
     });
     const [source = "", dest = ""] = ends;
-    if (source !== dest) edges.set(`${source}>${dest}`, joined(edges.get(`${source}>${dest}`), source, dest, flow));
+    if (source === dest) inner.set(source, (inner.get(source) ?? 0) + flow.denied);
+    else edges.set(`${source}>${dest}`, joined(edges.get(`${source}>${dest}`), source, dest, flow));
   }
-  const sized = [...nodes.values()].map((node) => (node.kind === "folded" ? { ...node, size: members.get(node.id)?.size ?? 0 } : node));
+  const sized = [...nodes.values()].map((node) => (node.kind === "folded" ? { ...node, size: members.get(node.id)?.size ?? 0, denied: inner.get(node.id) ?? 0 } : node));
   return { nodes: sized, edges: [...edges.values()].sort((a, b) => a.denied - b.denied) };
 }
 

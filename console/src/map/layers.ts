@@ -17,8 +17,7 @@ function distances(ids: readonly string[], links: readonly Link[], entries: Read
   const walk = (start: readonly string[]): void => {
     const queue = start.filter((id) => !found.has(id));
     for (const id of queue) found.set(id, 0);
-    for (let at = 0; at < queue.length; at += 1) {
-      const id = queue[at] as string;
+    for (const id of queue) {
       for (const dest of next.get(id) ?? []) {
         if (found.has(dest)) continue;
         found.set(dest, (found.get(id) ?? 0) + 1);

@@ -30,8 +30,9 @@ export type Seats = Map<string, Seat>;
 const SIZES: Record<MapNode["kind"], [number, number]> = { workload: [156, 44], folded: [172, 56], outside: [156, 44] };
 const PAD = 16;
 const HEAD = 30;
-const INNER_GAPS = [96, 22] as const;
-const OUTER_GAPS = [120, 34] as const;
+/** Labels on the ways need room between the columns. */
+const ROOMY = { inner: [112, 22], outer: [130, 34] } as const;
+const CLOSE = { inner: [64, 20], outer: [96, 34] } as const;
 /** Width to height that a screen likes. */
 const ASPECT = 1.7;
 /** Room for columns when layers are broken into several, so that numbers of columns never meet. */
@@ -118,13 +119,13 @@ interface Block extends Item {
   boxes: Map<string, Box>;
 }
 
-function blocksOf(drawing: Drawing, block: ReadonlyMap<string, string>, seats: Seats): Block[] {
+function blocksOf(drawing: Drawing, block: ReadonlyMap<string, string>, seats: Seats, gaps: Gaps): Block[] {
   return [...new Set(block.values())].map((id) => {
     const members = drawing.nodes.filter((node) => block.get(node.id) === id).map((node) => ({ id: node.id, width: SIZES[node.kind][0], height: SIZES[node.kind][1] }));
     const links = drawing.edges.filter((edge) => block.get(edge.source) === id && block.get(edge.dest) === id).map((edge) => [edge.source, edge.dest] as const);
     const entries = new Set(drawing.edges.filter((edge) => block.get(edge.dest) === id && edge.source.startsWith("in:")).map((edge) => edge.dest));
-    seated(members, links, entries, new Map(), seats, `${id}|`, INNER_GAPS);
-    const boxes = arranged(members, seats, `${id}|`, INNER_GAPS);
+    seated(members, links, entries, new Map(), seats, `${id}|`, gaps);
+    const boxes = arranged(members, seats, `${id}|`, gaps);
     const { width, height } = extent(boxes.values());
     const space = id.startsWith("space:");
     return { id, boxes, width: width + (space ? 2 * PAD : 0), height: height + (space ? PAD + HEAD : 0) };
@@ -132,14 +133,15 @@ function blocksOf(drawing: Drawing, block: ReadonlyMap<string, string>, seats: S
 }
 
 /** Place a drawing. `seats` is remembered between calls and changed by them. */
-export function placed(drawing: Drawing, seats: Seats): Placed {
+export function placed(drawing: Drawing, seats: Seats, labelled: boolean): Placed {
+  const gaps = labelled ? ROOMY : CLOSE;
   const block = new Map(drawing.nodes.map((node) => [node.id, blockOf(node)]));
-  const blocks = blocksOf(drawing, block, seats);
+  const blocks = blocksOf(drawing, block, seats, gaps.inner);
   const pairs = drawing.edges.map((edge) => [block.get(edge.source) ?? "", block.get(edge.dest) ?? ""] as const).filter(([a, b]) => a !== b);
   const links = [...new Map(pairs.map((pair) => [pair.join(">"), pair])).values()];
   const entries = new Set(links.filter(([source]) => source.startsWith("in:")).map(([, dest]) => dest));
-  seated(blocks, links, entries, outsides(blocks.map((one) => one.id)), seats, "|", OUTER_GAPS);
-  const outer = arranged(blocks, seats, "|", OUTER_GAPS);
+  seated(blocks, links, entries, outsides(blocks.map((one) => one.id)), seats, "|", gaps.outer);
+  const outer = arranged(blocks, seats, "|", gaps.outer);
   const result: Placed = { nodes: new Map(), spaces: new Map() };
   for (const one of blocks) {
     const at = outer.get(one.id);

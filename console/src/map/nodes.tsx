@@ -1,8 +1,9 @@
 /** The things on the map. */
 import { Handle, Position, type Node, type NodeProps } from "@xyflow/react";
 import { alter, useAddress } from "../address/address";
-import { counted } from "../format/numbers";
+import { counted, short } from "../format/numbers";
 import { plainName } from "../format/words";
+import { Shape } from "../parts/Verdict";
 import type { MapNode } from "./graph";
 
 type Data = Node<{ node: MapNode; focused: boolean }>;
@@ -34,7 +35,7 @@ export function WorkloadNode({ data: { node, focused } }: NodeProps<Data>) {
   return (
     <button type="button" className={`map-node workload${focused ? " focused" : ""}`} title={`${node.namespace}/${node.name}: show ${focused ? "all" : "its neighbourhood"}`} onClick={() => alter({ focus: focused ? null : node.id, edge: null })}>
       <strong>{plainName(node.name)}</strong>
-      <span className="faint">{counted(node.size, "pod")}</span>
+      <span className="faint">{node.node?.type === "NetworkSet" ? "network set" : counted(node.size, "pod")}</span>
       <Handles />
     </button>
   );
@@ -45,7 +46,7 @@ export function FoldedNode({ data: { node } }: NodeProps<Data>) {
   return (
     <button type="button" className="map-node folded" title={`Unfold ${node.name}`} onClick={() => fold(node.namespace, false)}>
       <strong>{node.name}</strong>
-      <span className="faint">{counted(node.size, "workload")}</span>
+      <span className="faint">{counted(node.size, "workload")}{node.denied > 0 && <span className="verdict deny" title={`${node.denied} connections denied inside`}> <Shape mark="deny" /> {short(node.denied)}</span>}</span>
       <Handles />
     </button>
   );

@@ -13,11 +13,10 @@ interface Props {
 export function Popover({ label, name, className = "", align = "start", children }: Props) {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
   const id = useId();
   const close = (): void => {
     setOpen(false);
-    button.current?.focus();
+    document.getElementById(`${id}-button`)?.focus();
   };
   useEffect(() => {
     if (!open) return;
@@ -42,7 +41,7 @@ export function Popover({ label, name, className = "", align = "start", children
         if (open && event.relatedTarget && !box.current?.contains(event.relatedTarget as Node)) setOpen(false);
       }}
     >
-      <button ref={button} type="button" className={className} aria-expanded={open} aria-controls={open ? id : undefined} aria-label={name} title={name} onClick={() => setOpen(!open)}>
+      <button id={`${id}-button`} type="button" className={className} aria-expanded={open} aria-controls={open ? id : undefined} aria-label={name} title={name} onClick={() => setOpen(!open)}>
         {label}
       </button>
       {open && (

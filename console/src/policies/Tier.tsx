@@ -1,6 +1,6 @@
 /** One tier: its policies in order, and at its foot what happens to what they select but no rule matches. */
 import type { TierColumn } from "../api/types";
-import { count } from "../format/numbers";
+import { count, short } from "../format/numbers";
 import { policyKey } from "../format/words";
 import { ActionMark } from "../parts/Verdict";
 import { Card } from "./Card";
@@ -26,7 +26,7 @@ export function Tier({ tier, place, opened }: { tier: TierColumn; place: number;
       </ol>
       <footer title="Connections of selected workloads that no rule of this tier matched">
         <span className="faint">the rest</span> <ActionMark action={tier.default_action} plain />
-        <span className="faint">{tier.rest > 0 ? `${count(tier.rest)} connections` : "none yet"}</span>
+        <span className="faint">{tier.rest > 0 ? `${short(tier.rest)} connections` : "none yet"}</span>
       </footer>
     </section>
   );
