@@ -190,6 +190,8 @@ class Accounted:
         inet = socket.AF_INET if family == 4 else socket.AF_INET6
         with self.net.namespaces.socket(inet, socket.SOCK_STREAM, at=at) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == 6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listening.bind(("", port))
             listening.listen(64)
             thread = threading.Thread(target=_serve, args=(listening, answer), daemon=True)
