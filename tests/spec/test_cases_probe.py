@@ -1,45 +1,16 @@
 """Published probe cases: a cluster state, and which connections it allows (tests/cases/README.md).
 
 The cases come from Calico's functional tests, Kubernetes' end-to-end tests and the conformance tests of the
-network policy API, as they are. Where we differ on purpose the case stands in DIFFERENT with the reason.
+network policy API, as they are. Where we differ on purpose the case stands in
+`support.cases.DIFFERENT` with the reason.
 """
-
-from functools import cache
-from pathlib import Path
 
 import msgspec
 import pytest
 
 import ocicat
 from ocicat.model.flow import Hit, HitKind
-
-CASES = Path(__file__).parents[1] / "cases"
-CORPORA = ("calico", "k8s-e2e", "npapi")
-
-DIFFERENT: dict[str, str] = {}
-"""Case id → why our answer differs."""
-
-
-class Case(msgspec.Struct):
-    id: str
-    op: str
-    manifests: list[str]
-    expected: dict
-
-
-@cache
-def probe_cases(corpus: str) -> list[Case]:
-    lines = (CASES / corpus / "cases.jsonl").read_bytes().splitlines()
-    return [case for line in lines if (case := msgspec.json.decode(line, type=Case)).op == "probe"]
-
-
-def parametrised(corpora=CORPORA):
-    return [pytest.param(corpus, case, id=case.id) for corpus in corpora for case in probe_cases(corpus)]
-
-
-@cache
-def world_of(corpus: str, manifests: tuple[str, ...]) -> ocicat.World:
-    return ocicat.load([CASES / corpus / manifest for manifest in manifests], strict=True)
+from support.cases import CORPORA, DIFFERENT, parametrised, probe_cases, world_of
 
 
 def test_there_are_cases():

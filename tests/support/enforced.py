@@ -83,18 +83,28 @@ class KernelView:
     def forget(self) -> None:
         """Empty connection tracking and the sets of flows."""
         self.net.namespaces.run("conntrack", "-F")
+        flush = "\n".join(f"flush set inet {self.table} {counted.name}" for counted in COUNTER_SETS)
+        self.net.namespaces.run("nft", "-f", "-", stdin=f"{flush}\n")
 
     def verdicts(self, shots: Sequence[Shot]) -> list[tuple[Verdict, Seen]]:
-        """Send the shots, and return for each the kernel's verdict and what became of the packet."""
+        """Send the shots, and return for each the kernel's verdict and what became of the packet.
+
+        The shots must differ in what flows are counted by (`counted_as`), else their marks cannot be told
+        apart.
+        """
+        assert len({counted_as(shot) for shot in shots}) == len(shots)
         first = self.net.next_number
         seen = self.net.probe(shots)
         connections = dict(self._connections())
-        denials = dict(self._denials())
+        counted = {denied: dict(self._counted(denied)) for denied in (False, True)}
         found = []
         for number, (shot, item) in enumerate(zip(shots, seen, strict=True), start=first):
             allowed = item.result is Result.DELIVERED
-            mark = connections.get(tuple_of(shot, number)) if allowed else denials.get(denial_of(shot))
-            found.append((self._explained(allowed, mark or 0), item))
+            mark = counted[not allowed].get(counted_as(shot), 0)
+            # A connection that the node itself has reset is gone already.
+            assert not allowed or connections.get(tuple_of(shot, number), mark) == mark
+            assert counted_as(shot) not in counted[allowed]
+            found.append((self._explained(allowed, mark), item))
         return found
 
     def _explained(self, allowed: bool, mark: int) -> Verdict:
@@ -120,13 +130,14 @@ class KernelView:
                 key_of_line = ends
             yield key_of_line, int(fields.get("mark", "0"))
 
-    def _denials(self) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Yield (what a denial is counted by, mark)."""
+    def _counted(self, denied: bool) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Yield (what a flow is counted by, mark) of those that were denied, or of those that were
+        allowed."""
         listing = self.net.namespaces.run("nft", "-nn", "-j", "list", "table", "inet", self.table)
         for item in msgspec.json.decode(listing)["nftables"]:
             name = item.get("set", {}).get("name", "")
-            counted = _DENIED.get(name)
-            if counted is None:
+            counted = _COUNTED.get(name)
+            if counted is None or counted.denied is not denied:
                 continue
             for element in item["set"].get("elem", ()):
                 mark, source, destination, *rest = element["elem"]["val"]["concat"]
@@ -141,7 +152,7 @@ def _traces(outcome: Outcome | None) -> tuple[Trace | None, Trace | None]:
     return (outcome.enforced.trace, outcome.pending.trace) if outcome else NOTHING
 
 
-_DENIED = {counted.name: counted for counted in COUNTER_SETS if counted.denied}
+_COUNTED = {counted.name: counted for counted in COUNTER_SETS}
 _NAMES = {"tcp": 6, "udp": 17, "sctp": 132, "gre": 47, "esp": 50, "icmp": 1, "ipv6-icmp": 58}
 _NAMES |= {
     "echo-request": 8,
@@ -166,8 +177,8 @@ def tuple_of(shot: Shot, number: int) -> tuple[Any, ...]:
     return ends
 
 
-def denial_of(shot: Shot) -> tuple[Any, ...]:
-    """Return the key under which a denial of the shot is counted, its mark apart."""
+def counted_as(shot: Shot) -> tuple[Any, ...]:
+    """Return the key under which the flow of a shot is counted, its mark apart."""
     ends = (shot.source, shot.destination, shot.protocol)
     if shot.protocol in _WITH_PORTS:
         return (*ends, shot.port)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import pytest
@@ -16,13 +17,30 @@ NODE_ADDRESSES = (Address.parse("172.18.0.1"), Address.parse("fd18::1"))
 _reason = cache(why_impossible)
 
 
-@pytest.fixture
-def namespaces() -> Iterator[Namespaces]:
-    """A private user namespace with one network namespace, `node`; all is gone afterwards."""
+def require_kernel() -> None:
+    """Skip the test aloud where no private namespace can be had; in CI fail."""
     if reason := _reason():
         if os.environ.get("CI"):
             pytest.fail(f"CI must run kernel tests, but: {reason}")
         pytest.skip(reason)
+
+
+@contextmanager
+def made_pods_net() -> Iterator[PodsNet]:
+    """A node that routes, for fixtures that serve more than one test."""
+    require_kernel()
+    with Namespaces() as made:
+        net = PodsNet(made, NODE_ADDRESSES)
+        try:
+            yield net
+        finally:
+            net.close()
+
+
+@pytest.fixture
+def namespaces() -> Iterator[Namespaces]:
+    """A private user namespace with one network namespace, `node`; all is gone afterwards."""
+    require_kernel()
     with Namespaces() as made:
         yield made
 

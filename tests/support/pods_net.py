@@ -15,7 +15,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -121,17 +121,18 @@ class PodsNet:
             del self.pods[name]
         self.namespaces.drop(*names)
 
-    def readdress(self, name: str, addresses: Sequence[Address]) -> Pod:
-        """Give a silent pod other addresses."""
-        old = self.pods[name]
-        pod = self.pods[name] = msgspec.structs.replace(old, addresses=tuple(addresses))
-        self._batch(
-            [
-                *(f"route del {address}/{_width(address)} dev {old.interface}" for address in old.addresses),
-                *self._route_lines(pod, stack=False),
-            ]
-        )
-        return pod
+    def readdress(self, pods: Mapping[str, Sequence[Address]]) -> None:
+        """Give silent pods other addresses, also such as others of them had before."""
+        lines: list[str] = []
+        for name in pods:
+            old = self.pods[name]
+            lines += (
+                f"route del {address}/{_width(address)} dev {old.interface}" for address in old.addresses
+            )
+        for name, addresses in pods.items():
+            self.pods[name] = msgspec.structs.replace(self.pods[name], addresses=tuple(addresses))
+            lines += self._route_lines(self.pods[name], stack=False)
+        self._batch(lines)
 
     def _node_lines(self, pod: Pod, stack: bool) -> Iterator[str]:
         path = self.namespaces.path(pod.name)
