@@ -4,28 +4,15 @@ import asyncio
 from typing import Any, Final
 
 import aiohttp
-import msgspec
 from aiohttp import web
 
 from ocicat.cluster.apiserver.runner import STDERR, STDOUT, Command
 from ocicat.cluster.apiserver.spdysession import Session, Stream
+from ocicat.cluster.streams import channels
+from ocicat.cluster.streams.channels import Channel
 
-_STDIN: Final = 0
-_ERROR: Final = 3
-_RESIZE: Final = 4
-_CLOSE: Final = 255
 _WAITING_LIMIT: Final = 64
 _NAMES: Final = {STDOUT: "stdout", STDERR: "stderr"}
-
-
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Return the columns and rows of a resize message, None for one that cannot be read."""
-    try:
-        found = msgspec.json.decode(data)
-        columns, rows = int(found["Width"]), int(found["Height"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-        return None
-    return (columns, rows) if 0 < columns < 1 << 16 and 0 < rows < 1 << 16 else None
 
 
 class SocketChannels:
@@ -52,12 +39,13 @@ class SocketChannels:
         await self._input.put(b"")
 
     async def _take(self, data: bytes) -> None:
-        if len(data) > 1 and data[0] == _STDIN:
-            await self._input.put(data[1:])
-        elif data[:1] == bytes([_RESIZE]) and (size := _size(data[1:])):
-            self._sizes.put_nowait(size)
-        elif self._closes and data[:2] == bytes([_CLOSE, _STDIN]):
-            await self._input.put(b"")
+        message = channels.read(data)
+        if message is None:
+            return
+        if message.channel is Channel.RESIZE and (size := channels.size_of(message.data)):
+            self._sizes.put_nowait((size.width, size.height))
+        elif message.channel is Channel.STDIN and (message.data or (message.closed and self._closes)):
+            await self._input.put(message.data)
 
     async def read(self) -> bytes:
         """Return the next bytes of standard input; none at its end."""
@@ -70,7 +58,7 @@ class SocketChannels:
     async def write(self, channel: int, data: bytes) -> None:
         """Send output. Raises ConnectionError."""
         if data:
-            await self._socket.send_bytes(bytes([channel]) + data)
+            await self._socket.send_bytes(channels.written(Channel(channel), data))
 
     async def resized(self) -> tuple[int, int]:
         """Return the next size of the terminal."""
@@ -78,7 +66,7 @@ class SocketChannels:
 
     async def finish(self, status: bytes) -> None:
         """Send how the command ended. Raises ConnectionError."""
-        await self._socket.send_bytes(bytes([_ERROR]) + status)
+        await self._socket.send_bytes(channels.written(Channel.ERROR, status))
 
 
 class SpdyChannels:
@@ -116,8 +104,8 @@ class SpdyChannels:
         """Return the next size of the terminal; waits for ever where there is none."""
         stream = self._streams.get("resize")
         while stream and (data := await stream.read()):
-            if size := _size(data):
-                return size
+            if size := channels.size_of(data):
+                return size.width, size.height
         never: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         return await never
 

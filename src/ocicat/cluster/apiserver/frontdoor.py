@@ -31,7 +31,7 @@ class Frontdoor:
             self._handle,
             access_log=None,
             keepalive_timeout=_IDLE_S,
-            handler_cancellation=True,  # a watch, a log, a command ends with the connection of who asked for it
+            handler_cancellation=True,  # a watch, a log, a command ends with its connection
         )
         self._silent: Final[set[web.RequestHandler]] = set()
         self._listener: asyncio.Server | None = None

@@ -2,21 +2,20 @@
 spec/kubernetes-api §9."""
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, assert_never
 
 from ocicat.cluster.apiserver.pipes import Pipe
-from ocicat.cluster.resources import spdy
+from ocicat.cluster.streams.spdy import Connection, Data, Event, GoAway, Opened, Ping, Reset, SpdyError
 
-_STREAMS_LIMIT: Final = 1024
 _WAITING_LIMIT: Final = 64
 """Pieces of data that a stream holds before the session stops reading."""
-_REFUSED: Final = 3
 
 
 class Stream:
     """One stream of a session."""
 
-    def __init__(self, session: "Session", number: int, headers: dict[str, str]) -> None:
+    def __init__(self, session: "Session", number: int, headers: Mapping[str, str]) -> None:
         self.number: Final = number
         self.headers: Final = headers
         self._session: Final = session
@@ -33,12 +32,11 @@ class Stream:
 
     async def write(self, data: bytes) -> None:
         """Send bytes. Raises ConnectionError."""
-        for begin in range(0, len(data), 1 << 15):
-            await self._session.send(spdy.data_frame(self.number, data[begin : begin + (1 << 15)]))
+        await self._session.send(self._session.connection.data(self.number, data))
 
     async def end(self) -> None:
         """Close this side's half. Raises ConnectionError."""
-        await self._session.send(spdy.data_frame(self.number, b"", fin=True))
+        await self._session.send(self._session.connection.data(self.number, b"", finish=True))
 
     async def arrive(self, data: bytes) -> None:
         """Take bytes of the client; none ends its half."""
@@ -56,8 +54,7 @@ class Session:
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe: Final = pipe
-        self._decoder: Final = spdy.Decoder()
-        self._encoder: Final = spdy.Encoder()
+        self.connection: Final = Connection()
         self._streams: Final[dict[int, Stream]] = {}
         self.opened: Final[asyncio.Queue[Stream | None]] = asyncio.Queue()
 
@@ -65,44 +62,48 @@ class Session:
         """Read until the client ends the session or breaks the rules; then all streams end."""
         try:
             while data := await self._pipe.read():
-                for frame in self._decoder.feed(data):
-                    if frame.kind == spdy.GOAWAY:
+                for event in self.connection.feed(data):
+                    if isinstance(event, GoAway):
                         return
-                    await self._take(frame)
-        except (spdy.SpdyError, ConnectionError):
+                    await self._take(event)
+        except (SpdyError, ConnectionError):
             return
         finally:
             for stream in self._streams.values():
                 stream.break_off()
             self.opened.put_nowait(None)
 
-    async def _take(self, frame: spdy.Frame) -> None:
-        if frame.kind == spdy.SYN_STREAM:
-            await self._open(frame)
-        elif frame.kind == spdy.PING:
-            await self.send(spdy.ping(frame.stream))
-        elif frame.kind == spdy.RST_STREAM:
-            stream = self._streams.pop(frame.stream, None)
-            if stream is not None:
-                stream.break_off()
-        elif frame.kind == 0 and (stream := self._streams.get(frame.stream)) is not None:
-            if frame.data:
-                await stream.arrive(frame.data)
-            if frame.flags & spdy.FIN:
-                await stream.arrive(b"")
+    async def _take(self, event: Event) -> None:
+        match event:
+            case Opened():
+                stream = self._streams[event.stream] = Stream(self, event.stream, event.headers)
+                await self.send(self.connection.reply(event.stream))
+                self.opened.put_nowait(stream)
+                await self._arrived(event.stream, b"", finished=event.finished)
+            case Data():
+                await self._arrived(event.stream, event.data, finished=event.finished)
+            case Reset():
+                broken = self._streams.pop(event.stream, None)
+                if broken is not None:
+                    broken.break_off()
+            case Ping():
+                await self.send(self.connection.pong(event))
+            case GoAway():
+                return
+            case _:
+                assert_never(event)
 
-    async def _open(self, frame: spdy.Frame) -> None:
-        if len(self._streams) >= _STREAMS_LIMIT or frame.stream in self._streams:
-            await self.send(spdy.rst_stream(frame.stream, _REFUSED))
-            return
-        stream = Stream(self, frame.stream, dict(frame.headers))
-        self._streams[frame.stream] = stream
-        await self.send(self._encoder.syn_reply(frame.stream))
-        self.opened.put_nowait(stream)
+    async def _arrived(self, number: int, data: bytes, *, finished: bool) -> None:
+        stream = self._streams.get(number)
+        if stream is not None and data:
+            await stream.arrive(data)
+        if stream is not None and finished:
+            await stream.arrive(b"")
 
     def forget(self, stream: Stream) -> None:
         """Drop a stream that both sides have ended."""
         self._streams.pop(stream.number, None)
+        self.connection.closed(stream.number)
 
     async def send(self, data: bytes) -> None:
         """Send a frame. Raises ConnectionError."""

@@ -18,17 +18,16 @@ from ocicat.cluster.apiserver.runner import Command, LogAsk, PodRunner
 from ocicat.cluster.apiserver.spdysession import Session, Stream
 from ocicat.cluster.resources.errors import ApiError, bad_request
 from ocicat.cluster.resources.request import flag
+from ocicat.cluster.streams.channels import PROTOCOLS, TUNNEL
+from ocicat.cluster.streams.status import ended as ended_status
 
-_EXEC_PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _SPDY_PROTOCOLS: Final = ("v4.channel.k8s.io",)
-_TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
 _PORTFORWARD: Final = "portforward.k8s.io"
 _WAIT_S: Final = 30.0
 """Seconds in which a client must open the streams that it asked for."""
 _PIECE: Final = 1 << 16
 
 Run = Callable[[Any], Awaitable[int]]
-Ended = Mapping[str, Any]
 
 
 class StreamingNode:
@@ -66,14 +65,14 @@ class StreamingNode:
     async def _by_socket(
         self, pod: Mapping[str, Any], command: Command, run: Any, request: web.BaseRequest
     ) -> web.StreamResponse:
-        socket = web.WebSocketResponse(protocols=_EXEC_PROTOCOLS, max_msg_size=MESSAGE_LIMIT)
+        socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=MESSAGE_LIMIT)
         await socket.prepare(request)
         channels = SocketChannels(socket, socket.ws_protocol or "")
         reading = asyncio.create_task(channels.serve())
         try:
             ended = await _outcome(run(pod, command, channels))
             with contextlib.suppress(ConnectionError):
-                await channels.finish(msgspec.json.encode(ended))
+                await channels.finish(ended)
         finally:
             await _cancelled(reading)
         await socket.close()
@@ -93,7 +92,7 @@ class StreamingNode:
                 channels = await SpdyChannels.opened(session, command)
             ended = await _outcome(run(pod, command, channels))
             with contextlib.suppress(ConnectionError):
-                await channels.finish(msgspec.json.encode(ended))
+                await channels.finish(ended)
                 await asyncio.wait([reading], timeout=1.0)  # the client closes when it has read all
         except (TimeoutError, ConnectionError):
             pass  # it opened too little, or is gone: there is nobody to tell
@@ -103,7 +102,7 @@ class StreamingNode:
 
     async def _forward(self, pod: Mapping[str, Any], request: web.BaseRequest) -> web.StreamResponse:
         if is_websocket(request):
-            socket = web.WebSocketResponse(protocols=(_TUNNEL,), max_msg_size=MESSAGE_LIMIT)
+            socket = web.WebSocketResponse(protocols=(TUNNEL,), max_msg_size=MESSAGE_LIMIT)
             await socket.prepare(request)
             await self._tunnel(pod, SocketPipe(socket))
             await socket.close()
@@ -166,21 +165,12 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
         await task
 
 
-async def _outcome(running: Awaitable[int]) -> Ended:
+async def _outcome(running: Awaitable[int]) -> bytes:
     """Return the Status that tells how a command ended."""
     try:
-        code = await running
+        return ended_status(await running)
     except ApiError as refused:
-        return refused.status
-    if code == 0:
-        return {"metadata": {}, "status": "Success"}
-    return {
-        "metadata": {},
-        "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
-        "reason": "NonZeroExitCode",
-        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
-    }
+        return msgspec.json.encode(refused.status)
 
 
 def is_websocket(request: web.BaseRequest) -> bool:
