@@ -105,6 +105,20 @@ def test_a_file_that_may_not_be_read_is_a_problem(tree):
     assert named("b.yaml") == [("OC0001", "b.yaml", "cannot be read: permission denied")]
 
 
+def test_a_folder_that_may_not_be_listed_is_a_problem_and_the_others_are_read(tree, monkeypatch):
+    listdir = os.listdir
+
+    def refusing(path):
+        if path == "./a":
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+    found = named(".")
+    assert ("OC0001", "./a", "cannot be read: permission denied") in found
+    assert "./sub/d.yaml" in found
+
+
 def test_a_file_that_the_system_refuses_is_a_problem(tree):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("s.yaml")

@@ -209,6 +209,13 @@ def test_a_wrong_type_in_a_pod_is_told():
     assert problems == [("OC0025", "metadata.labels.version", 6, 14), ("OC0025", "spec.hostNetwork", 7, 21)]
 
 
+def test_if_the_walk_and_msgspec_ever_disagree_it_is_told_and_not_raised(monkeypatch):
+    monkeypatch.setattr("ocicat.model.decode.conformed", lambda value, *_, **__: (value, []))
+    resource, problems = decoded(CALICO.format(kind="Tier") + "spec: {order: x}\n")
+    assert resource is None
+    assert problems == [("OC0025", "", 1, 1)]
+
+
 def test_of_very_many_deviations_a_bounded_number_is_told_and_no_error_is_lost():
     fields = "".join(f"  f{number}: 1\n" for number in range(MAX_PROBLEMS + 50))
     documents, _ = read(f"{CALICO.format(kind='Tier')}spec:\n{fields}  order: x\n".encode(), "f")

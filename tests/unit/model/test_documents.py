@@ -248,6 +248,12 @@ def test_a_path_has_a_line_and_a_column(path, place):
     assert documents(TEXT)[1].position(path) == Place(*place)
 
 
+def test_a_path_in_json_has_a_line_and_a_column():
+    (document,) = documents('{"kind": "Pod",\n "spec": {"a": [1, 2]}}')
+    assert document.position(("spec", "a", 1)) == Place(2, 20)
+    assert document.key_position(("spec", "a")) == Place(2, 11)
+
+
 def test_an_empty_value_at_the_end_of_the_text_is_not_past_it():
     (document,) = documents("a: 1\n? b")
     assert document.position(("b",)) == Place(2, 4)

@@ -71,7 +71,7 @@ def test_what_json_allows_and_kubernetes_does_not_is_a_fault(text, fault):
 
 
 def test_the_word_nan_in_quotes_is_text():
-    assert compose('{"a": "NaN", "b": 1, "b": 2}')[1] == [("OC0009", 1, 22, ("b",))]
+    assert compose('{"a": "NaN", "b": null, "b": 2}')[1] == [("OC0009", 1, 25, ("b",))]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,7 @@ def test_values_before_the_broken_one_are_kept():
     [
         ('{"a": [[1]]}', Limits(depth=2), ("OC0006", 1, 8, ("a",))),
         ('{"items": [{"a": {}}]}', Limits(depth=3), ("OC0006", 1, 18, ("items", 0))),
+        ('{"b": [], "a": [[], [[]]]}', Limits(depth=3), ("OC0006", 1, 22, ("a",))),
         ("[" * 100_000, LIMITS, ("OC0006", 1, 101, ())),
         ('{"a":' * 100_000, LIMITS, ("OC0006", 1, 501, ("a",))),
         ('{"a": [1, 2, 3]}', Limits(nodes=3), ("OC0007", 1, 1, ())),

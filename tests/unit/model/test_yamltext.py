@@ -217,6 +217,16 @@ def test_the_bound_on_values_ends_the_source():
     assert [code for code, *_ in faults] == ["OC0007"]
 
 
+# --- tokens -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"), [("a: [b, c]", "abc"), ("a: [b, c", "abc"), ("a: 1\n---\nb: 2", "a1")]
+)
+def test_tokens_end_with_the_value_or_where_yaml_breaks(text, texts):
+    assert "".join(token.text for token in yamltext.tokens(text, 0)) == texts
+
+
 # --- spans --------------------------------------------------------------------------------------------------
 
 
