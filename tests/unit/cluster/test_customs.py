@@ -141,3 +141,27 @@ def test_the_schema_knows_metadata_and_status():
     found = customs.schema_of(definition(), "v1")
     assert found["properties"]["metadata"]["$ref"].endswith("meta.v1.ObjectMeta")
     assert "status" not in found["properties"]
+
+
+@pytest.mark.parametrize(
+    ("group", "plural", "kind", "fields"),
+    [
+        ("example.com", "cats", "Cat", []),
+        ("projectcalico.org", "tiers", "Tier", ["spec.names.plural", "spec.names.kind"]),
+        ("projectcalico.org", "cats", "Tier", ["spec.names.kind"]),
+        ("other.org", "tiers", "Tier", []),
+    ],
+)
+def test_names_that_are_taken(group, plural, kind, fields):
+    names = {"plural": plural, "kind": kind}
+    assert [cause.field for cause in customs.taken(definition(group=group, names=names), BUILTIN)] == fields
+
+
+def test_a_definition_does_not_stand_in_its_own_way():
+    present = BUILTIN.extended(customs.kinds_of(definition()))
+    assert customs.taken(definition(), present) == []
+
+
+def test_conversion_by_webhook_is_refused():
+    found = customs.problems(definition(conversion={"strategy": "Webhook"}))
+    assert [cause.field for cause in found] == ["spec.conversion.strategy"]

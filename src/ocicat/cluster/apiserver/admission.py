@@ -84,7 +84,7 @@ class Admission:
             raise invalid(kind.kind, kind.group, str(metadata_of(new).get("name", "")), causes)
 
     def _definition(self, new: dict[str, Any], causes: list[Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        found = customs.problems(new)
+        found = customs.problems(new) or customs.taken(new, self._core.registry)
         causes.extend(found)
         if found:
             return new, ()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ocicat.cluster.resources.builtin import SCALE, STATUS
 from ocicat.cluster.resources.errors import Cause, invalid_value, required, shown, unsupported_value
-from ocicat.cluster.resources.kinds import Column, Kind, metadata_of
+from ocicat.cluster.resources.kinds import Column, Kind, Registry, metadata_of
 from ocicat.cluster.resources.schema import PREFIX
 
 _META: Final = {"$ref": PREFIX + "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
@@ -203,7 +203,25 @@ def problems(definition: Thing) -> list[Cause]:
         causes.append(invalid_value("metadata.name", metadata_of(definition).get("name"), text))
     if spec["scope"] not in ("Cluster", "Namespaced"):
         causes.append(unsupported_value("spec.scope", spec["scope"], ("Cluster", "Namespaced")))
+    conversion = spec.get("conversion")
+    if isinstance(conversion, Mapping) and conversion.get("strategy") not in (None, "None"):
+        causes.append(unsupported_value("spec.conversion.strategy", conversion["strategy"], ("None",)))
     return causes + list(_version_problems(spec["versions"]))
+
+
+def taken(definition: Thing, present: Registry) -> list[Cause]:
+    """Return the names of a definition that kinds of `present` have already; both could not be served."""
+    spec = definition["spec"]
+    group, names = spec["group"], spec["names"]
+    causes = []
+    for kind in present.kinds:
+        if kind.group != group or (kind.resource == metadata_of(definition).get("name") and kind.custom):
+            continue
+        for field, found in (("plural", kind.plural), ("kind", kind.kind)):
+            if names.get(field) == found:
+                why = f"{kind.kind} of {kind.api_version} is served already"
+                causes.append(invalid_value(f"spec.names.{field}", found, why))
+    return causes
 
 
 def _version_problems(versions: Any) -> Iterator[Cause]:
