@@ -149,6 +149,7 @@ def test_survives_any_bytes(data):
 @example("<<: &a [*a]")
 @example("a: &a\n<<: *a")
 @example("{0")
+@example("\ufeff\ufeff{")
 @example("? !")
 @example("kind: List\nitems: [&a {<<: *a}]")
 def test_survives_any_text(text):

@@ -21,6 +21,11 @@ def test_text_loses_its_byte_order_mark(data):
     assert text_of(data) == "kind: é\n"
 
 
+def test_files_put_one_behind_the_other_lose_all_their_marks():
+    parts = [codecs.BOM_UTF8 + b"kind: Pod\n", b"---\n", 2 * codecs.BOM_UTF8 + b"kind: 'a\xef\xbb\xbf'\n"]
+    assert text_of(b"".join(parts)) == "kind: Pod\n---\nkind: 'a\ufeff'\n"
+
+
 @pytest.mark.parametrize(
     ("data", "place", "what"),
     [
