@@ -99,6 +99,8 @@ class AgentBed:
         self.start(
             "api", sys.executable, "-m", "support.listwatch", "--port", str(API_PORT), "--socket", str(socket)
         )
+        if self._api is not None:
+            self._api.close()
         self._api = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://localhost")
         self.until(socket.exists)
         self.api("GET", "/api/v1/pods").raise_for_status()
@@ -175,6 +177,12 @@ class AgentBed:
         self.net.add({name: (self.addresses[name],)}, stack=stack)
         self.put_pod(name, address, **labels)
 
+    def put_cluster(self) -> None:
+        """Make the objects of the namespace and of every pod that there is."""
+        self.put("/api/v1/namespaces", "Namespace", "a")
+        for name, address in self.addresses.items():
+            self.put_pod(name, str(address), app=name)
+
     def put_pod(self, name: str, address: str, **labels: str) -> None:
         """Make the object of a pod."""
         self.put(
@@ -207,6 +215,18 @@ class AgentBed:
         )
         (seen,) = self.net.probe([shot])
         return seen.result is Result.DELIVERED
+
+    def ruleset(self) -> str:
+        """Return the agent's table without what it counts, and without handles."""
+        listed = self.net.namespaces.run("nft", "-s", "list", "table", "inet", "ocicat")
+        kept: list[str] = []
+        skipping = False
+        for line in listed.splitlines():
+            skipping = skipping or ("elements = {" in line and "counter" in line)
+            if not skipping:
+                kept.append(line)
+            skipping = skipping and "}" not in line
+        return "\n".join(kept)
 
     def records(self) -> list[FlowRecord]:
         """Return what the hub has received."""

@@ -1,46 +1,59 @@
 """Stand-ins for what surrounds the agent's enforcer: a kernel side that remembers, and routes by name."""
 
-from ocicat.app.agent.enforcement import Applied, Unenforced, Wanted
+import msgspec
+
 from ocicat.base.errors import OcicatError
 from ocicat.dataplane.routes import RouteTable
+from ocicat.dataplane.traces import TraceBook
+from ocicat.engine.plan import Plan
 from ocicat.model.net import Prefix
+from ocicat.ports.kernel import Enforced, Shortfall
 
 
 class KernelBroken(OcicatError):  # noqa: N818  # what the fake raises when it is told to
     """The fake kernel refuses."""
 
 
+class Wanted(msgspec.Struct, frozen=True, eq=False):
+    """What the fake was asked to enforce."""
+
+    plan: Plan
+    interfaces: dict
+    services: tuple
+
+
 class FakeKernel:
-    """Fulfils `Enforcement`. It holds what was wanted last."""
+    """Fulfils `ports.kernel.Kernel`. It holds what was wanted last."""
 
     def __init__(self) -> None:
         self.wanted: list[Wanted] = []
         self.adopted = 0
         self.broken = ""
         self.crash: Exception | None = None
-        self.unenforced: tuple[Unenforced, ...] = ()
+        self.shortfalls: tuple[Shortfall, ...] = ()
         self.edits: list[str] = []
+        self.book = TraceBook()
         self.hold = None
-        """A threading.Event that apply waits for, to see what happens meanwhile."""
+        """A threading.Event that enforce waits for, to see what happens meanwhile."""
 
-    def adopt(self) -> int:
+    def adopt(self) -> frozenset[str]:
         self.adopted += 1
-        return 0
+        return frozenset()
 
-    def apply(self, wanted: Wanted) -> Applied:
+    def enforce(self, plan, interfaces, services=()) -> Enforced:
         if self.hold is not None:
             self.hold.wait(20)
         if self.crash is not None:
             raise self.crash
         if self.broken:
             raise KernelBroken(self.broken)
-        self.wanted.append(wanted)
-        return Applied(len(self.wanted), True, self.unenforced)
+        self.wanted.append(Wanted(plan, dict(interfaces), tuple(services)))
+        return Enforced(True, self.shortfalls)
 
-    def verify(self, *, heal: bool) -> list[str]:
+    def verify(self, *, heal: bool) -> tuple[str, ...]:
         if self.broken:
             raise KernelBroken(self.broken)
-        found = list(self.edits)
+        found = tuple(self.edits)
         if heal:
             self.edits.clear()
         return found

@@ -171,6 +171,8 @@ class ApiServer:
         told = int(request.query.get("resourceVersion") or 0)
         if told < self.oldest:
             return _status(410, "Expired", "too old resource version")
+        if told > self.revision:
+            return _status(504, "Timeout", f"Too large resource version: {told}, current: {self.revision}")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)

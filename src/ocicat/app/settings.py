@@ -19,6 +19,7 @@ import msgspec
 import yaml
 
 from ocicat.base.errors import OcicatError
+from ocicat.model.net import NetError, Prefix
 
 ENVIRONMENT_PREFIX: Final = "OCICAT_"
 HOME_VARIABLE: Final = "OCICAT_HOME"
@@ -71,8 +72,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     services: ServicesMode = ServicesMode.AUTO
     """Whether the agent translates the addresses of Services: `on`, `off`, or `auto`, which is on unless the
     node has the chains of a kube-proxy."""
-    cut_connections: bool = False
-    """Whether connections that the current policy would refuse are cut; else they go on until they end."""
+    pod_nets: str = ""
+    """Networks of pods, separated by commas. What a pod sends elsewhere leaves the node with the node's
+    address; without any network it keeps its own. Only where the agent translates Services."""
     account_flows: bool = True
     """Whether connections are counted and flow records sent. Policy is enforced either way."""
     metrics_port: int = 9091
@@ -90,6 +92,15 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("metrics_port must be 0 to 65535")
         if self.queue_records < 4:
             raise ValueError("queue_records must be 4 or more")
+        try:
+            _ = self.pod_prefixes
+        except NetError as error:
+            raise ValueError(f"pod_nets: {error}") from error
+
+    @property
+    def pod_prefixes(self) -> tuple[Prefix, ...]:
+        """The networks of pods."""
+        return tuple(Prefix.parse(text.strip()) for text in self.pod_nets.split(",") if text.strip())
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

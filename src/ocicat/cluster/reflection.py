@@ -138,6 +138,8 @@ class Reflection:
         except msgspec.MsgspecError as error:
             raise BrokenStreamError(f"an event of a watch cannot be read: {error}") from error
         head = headed.metadata
+        if _runs_backwards(self.revision, head.resource_version):
+            raise ExpiredError(f"the server is at {head.resource_version}, we have seen {self.revision}")
         self.revision = head.resource_version or self.revision
         match event.type:
             case "ADDED" | "MODIFIED":
@@ -182,6 +184,14 @@ class Reflection:
         _, namespace, name = self._known.pop(key)
         self.invalid.pop(key, None)
         return Delta(self.kind, namespace, name, None)
+
+
+def _runs_backwards(known: str, told: str) -> bool:
+    """Tell whether a server counts from anew: it was set up again, and no change since then would be told.
+
+    Revisions are opaque to clients, but all servers count in decimals, and a watch tells them in order.
+    """
+    return known.isdecimal() and told.isdecimal() and int(told) < int(known)
 
 
 def _failure(status: Status) -> OcicatError:

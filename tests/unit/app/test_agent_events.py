@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from ocicat.api.channel import FlowServer, TlsFiles
-from ocicat.app.agent.enforcement import Unenforced
 from ocicat.app.agent.events import BURST, EventReporter, event_for
 from ocicat.app.agent.hub import hub_server
+from ocicat.app.agent.unenforced import Unenforced
 from ocicat.app.settings import AgentSettings
 from ocicat.cluster.client import ApiError, UnreachableError
 from ocicat.model.calico import GROUP

@@ -10,10 +10,8 @@ from click.testing import CliRunner
 from prometheus_client import generate_latest
 
 from ocicat.api.flowclient import FlowClientStatus
-from ocicat.app.agent.enforcement import Unenforced
 from ocicat.app.agent.metrics import COUNTERS, GAUGES, Metrics
 from ocicat.app.agent.status import (
-    AccountingStatus,
     AgentRunningError,
     AgentStatus,
     AgentUnreachableError,
@@ -24,11 +22,15 @@ from ocicat.app.agent.status import (
     ask_verify,
     socket_path,
 )
+from ocicat.app.agent.unenforced import Unenforced
 from ocicat.base.errors import OcicatError
 from ocicat.cli.agent import status_lines
 from ocicat.cli.main import cli
 from ocicat.cluster.reflect import ReflectorStatus, State
+from ocicat.flows.aggregate import Losses
+from ocicat.flows.collect import CollectorStatus
 from ocicat.model.meta import Ref
+from support.clocks import settled
 
 FINE = AgentStatus(
     node="n1",
@@ -43,7 +45,7 @@ FINE = AgentStatus(
         ReflectorStatus("Tier.projectcalico.org", State.NOT_SERVED, "", True, 0, 0, "", 0, 0, ""),
     ),
     flows=FlowClientStatus("127.0.0.1:7443", True, "batches", 5, 100, 6, ""),
-    accounting=AccountingStatus(records=111, lost_events=1, unknown_traces=2),
+    accounting=CollectorStatus(records=111, losses=Losses(events=1, unknown_traces=2)),
 )
 SAME = Verification((), False)
 LOST = Unenforced(Ref("", "Pod", "a", "web"), "the node has no route to 10.0.0.1")
@@ -129,6 +131,7 @@ async def test_two_agents_of_one_node_are_one_too_many(tmp_path):
     await first.server.start()
     with pytest.raises(AgentRunningError):
         await second.server.start()
+    await settled()
     await first.server.close()
 
 
@@ -162,6 +165,7 @@ def test_every_metric_is_there_and_agrees_with_the_status():
         assert float(lines[f"ocicat_agent_{name}_total"]) == float(value(FINE))
     assert lines['ocicat_agent_reflector_objects{kind="Pod",state="watching"}'] == "12.0"
     assert lines["ocicat_agent_apply_seconds_count"] == "0.0"
+    assert lines['ocicat_agent_flow_losses_total{kind="unknown_traces"}'] == "2.0"
 
 
 def test_metrics_are_served_on_the_loopback():
@@ -184,7 +188,10 @@ def test_a_status_for_people():
         "kernel       2 pods, 4 policies",
         "last change  21 ms, generation 7, 0 refused, 0 foreign edits put right",
         "hub          127.0.0.1:7443, by batches",
-        "flows        111 records, 100 acknowledged, 5 waiting, 6 lost; 1 events lost, 2 without trace",
+        (
+            "flows        111 records, 100 acknowledged, 5 waiting, 6 lost; "
+            "not counted: 1 events, 2 unknown traces"
+        ),
     ]
 
 

@@ -7,14 +7,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ocicat.app.agent.enforcement import Unenforced
 from ocicat.app.agent.enforcer import Enforcer, unenforced
+from ocicat.app.agent.unenforced import Unenforced, ref_of, unenforced_of
 from ocicat.app.mirror import Mirror, understood
+from ocicat.base.problem import Problem, Severity, Where
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflection import Delta
+from ocicat.engine.policy import Direction, EntityKey, EntityKind, PolicyKey
+from ocicat.engine.program import Outcome
+from ocicat.engine.walk import Walked
 from ocicat.model.calico import GROUP
+from ocicat.model.flow import Action, HitKind
 from ocicat.model.kinds import kind_of
 from ocicat.model.meta import Ref
+from ocicat.ports.kernel import Shortfall
 from support.agentparts import FakeKernel, route_table
 from support.clocks import FakeTimer, until
 
@@ -177,36 +183,75 @@ async def test_a_mistake_of_ours_does_not_end_enforcement():
 
 
 async def test_services_are_wanted_with_their_slices():
-    service, part = kind_of("", "Service"), kind_of("discovery.k8s.io", "EndpointSlice")
+    service = kind_of("", "Service")
     async with scene() as it:
         await it.tell(delta(service, "web", {"spec": {"clusterIP": "10.96.0.1"}}))
         await until(lambda: it.kernel.wanted)
         ((found, slices),) = it.kernel.wanted[-1].services
         assert (found.metadata.name, slices) == ("web", ())
-        assert it.kernel.wanted[-1].services_changed
-        await it.tell(policy())
-        await until(lambda: len(it.kernel.wanted) == 2)
-        assert not it.kernel.wanted[-1].services_changed
+        assert [front.name for front in it.passes[-1].services] == ["web"]
         it.kernel.broken = "no"
         await it.tell(Delta(service, "a", "web", None))
         await until(lambda: it.timer.sleepers == 1)
         it.kernel.broken = ""
         await it.timer.advance(1)
-        await until(lambda: len(it.kernel.wanted) == 3)
-        assert it.kernel.wanted[-1].services_changed
+        await until(lambda: len(it.kernel.wanted) == 2)
         assert it.kernel.wanted[-1].services == ()
-        assert part
+        assert it.passes[-1].services == ()
 
 
 async def test_verification_waits_for_a_pass():
     async with scene() as it:
         it.kernel.edits = ["chain x was edited"]
-        assert await it.enforcer.verify(heal=True) == []
+        assert await it.enforcer.verify(heal=True) == ()
         await it.tell(policy())
         await until(lambda: it.enforcer.programmed is not None)
-        assert await it.enforcer.verify(heal=False) == ["chain x was edited"]
-        assert await it.enforcer.verify(heal=True) == ["chain x was edited"]
-        assert await it.enforcer.verify(heal=False) == []
+        assert await it.enforcer.verify(heal=False) == ("chain x was edited",)
+        assert await it.enforcer.verify(heal=True) == ("chain x was edited",)
+        assert await it.enforcer.verify(heal=False) == ()
+
+
+async def test_numbers_of_traces_are_given_back_once_no_connection_carries_them():
+    outcome = Outcome(Walked(Action.ALLOW, ()), Walked(Action.ALLOW, ()))
+    async with scene() as it:
+        book = it.kernel.book
+        for direction in Direction:
+            book.id_of(direction, outcome)
+            book.rendered(direction, ())
+        assert await it.enforcer.recycle(lambda: frozenset({0x0001_0000})) == 1
+        assert book.outcome(Direction.EGRESS, 1) is None
+        assert book.outcome(Direction.INGRESS, 1) == outcome
+        assert await it.enforcer.recycle(frozenset) == 1
+
+
+async def test_a_shortfall_of_the_kernel_is_told_of_its_object():
+    what = Problem("EN0001", Severity.WARNING, Where("it", "spec.ingress[0].http"), "no HTTP", "none")
+    async with scene() as it:
+        it.kernel.shortfalls = (Shortfall(PolicyKey(HitKind.CALICO_NETWORK_POLICY, "a", "p"), what),)
+        await it.tell(policy())
+        await until(lambda: it.passes)
+        reason = "EN0001 no HTTP (spec.ingress[0].http)"
+        assert unenforced(it.passes[-1]) == (Unenforced(Ref(GROUP, "NetworkPolicy", "a", "p"), reason),)
+        assert unenforced_of(it.kernel.shortfalls[0]).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (PolicyKey(HitKind.NETWORK_POLICY, "a", "p"), Ref("networking.k8s.io", "NetworkPolicy", "a", "p")),
+        (PolicyKey(HitKind.GLOBAL_NETWORK_POLICY, "", "p"), Ref(GROUP, "GlobalNetworkPolicy", "", "p")),
+        (PolicyKey(HitKind.STAGED_NETWORK_POLICY, "a", "p"), Ref(GROUP, "StagedNetworkPolicy", "a", "p")),
+        (
+            PolicyKey(HitKind.ADMIN_NETWORK_POLICY, "", "p"),
+            Ref("policy.networking.k8s.io", "AdminNetworkPolicy", "", "p"),
+        ),
+        (EntityKey(EntityKind.WORKLOAD, "a", "w"), Ref("", "Pod", "a", "w")),
+        (EntityKey(EntityKind.HOST, "", "h"), Ref(GROUP, "HostEndpoint", "", "h")),
+        (EntityKey(EntityKind.NETWORK_SET, "", "s"), Ref(GROUP, "GlobalNetworkSet", "", "s")),
+    ],
+)
+def test_the_object_of_a_subject(subject, expected):
+    assert ref_of(subject) == expected
 
 
 @pytest.mark.parametrize("jump_ns", [-(10**18), 10**18])

@@ -39,7 +39,8 @@ def test_a_named_file_is_read_and_must_exist(tmp_path):
         ({"agent.metrics_port": 70000}, {}, r"--metrics-port \(70000\): metrics_port must be 0 to 65535"),
         ({"agent.denial": "burn"}, {}, r"--denial \('burn'\): Invalid enum value"),
         ({}, {"OCICAT_AGENT_INTERFACE_PREFIX": ""}, "interface_prefix must have 1 to 14"),
-        ({}, {"OCICAT_AGENT_CUT_CONNECTIONS": "perhaps"}, "OCICAT_AGENT_CUT_CONNECTIONS"),
+        ({}, {"OCICAT_AGENT_ACCOUNT_FLOWS": "perhaps"}, "OCICAT_AGENT_ACCOUNT_FLOWS"),
+        ({}, {"OCICAT_AGENT_POD_NETS": "10.0.0.0/8, x"}, "pod_nets"),
     ],
 )
 def test_a_wrong_value_is_told_by_the_name_that_the_user_gave_it(tmp_path, flags, environment, message):
@@ -67,8 +68,13 @@ def test_an_empty_file_says_nothing(tmp_path):
 
 
 def test_truth_values_of_the_environment():
-    found = settled({}, {"OCICAT_AGENT_CUT_CONNECTIONS": "true"})
-    assert found.settings.agent.cut_connections is True
+    found = settled({}, {"OCICAT_AGENT_ACCOUNT_FLOWS": "false"})
+    assert found.settings.agent.account_flows is False
+
+
+def test_networks_are_separated_by_commas():
+    found = settled({"agent.pod_nets": "10.0.0.0/8, fd00::/8"}, {})
+    assert [str(prefix) for prefix in found.settings.agent.pod_prefixes] == ["10.0.0.0/8", "fd00::/8"]
 
 
 def test_every_setting_says_what_it_means():

@@ -83,13 +83,21 @@ def test_deleted_objects_are_gone_once():
     reflection = Reflection(KIND, read)
     reflection.told(SOURCE, line("ADDED", thing()))
     assert told(reflection.told(SOURCE, line("DELETED", thing(revision="6")))) == [("a", "p", False)]
-    assert reflection.told(SOURCE, line("DELETED", thing(revision="7"))) == []
+    assert reflection.told(SOURCE, line("DELETED", thing(revision="8"))) == []
 
 
 def test_a_bookmark_moves_the_revision_and_nothing_else():
     reflection = Reflection(KIND, read)
     assert reflection.told(SOURCE, line("BOOKMARK", {"metadata": {"resourceVersion": "40"}})) == []
     assert reflection.revision == "40"
+
+
+def test_a_server_that_counts_from_anew_is_listed_anew():
+    """It was set up again: it has told nothing of what happened below the revision that we know."""
+    reflection = Reflection(KIND, read)
+    reflection.told(SOURCE, line("ADDED", thing(revision="40")))
+    with pytest.raises(ExpiredError):
+        reflection.told(SOURCE, line("BOOKMARK", {"metadata": {"resourceVersion": "7"}}))
 
 
 @pytest.mark.parametrize(

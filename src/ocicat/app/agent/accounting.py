@@ -1,10 +1,77 @@
-"""What the agent asks of flow accounting: to run, to know what is in force, and to say what it counted."""
+"""Flow accounting as a part of the agent: what it asks, and how it is joined to the kernel and the hub."""
 
 import asyncio
 from typing import Protocol
 
-from ocicat.app.agent.enforcer import Pass
-from ocicat.app.agent.status import AccountingStatus
+from ocicat.app.agent.enforcer import Pass, TracedKernel
+from ocicat.engine.policy import Direction
+from ocicat.engine.program import Outcome
+from ocicat.flows.collect import Collector, CollectorStatus, collect
+from ocicat.flows.scene import Scene
+from ocicat.ports.clock import Timer
+from ocicat.ports.flows import FlowSink
+
+
+class Accounting(Protocol):
+    """Reads the kernel's counters and sends flow records."""
+
+    async def run(self) -> None:
+        """Account for ever. Ends only by being cancelled."""
+
+    def show(self, done: Pass) -> None:
+        """Tell what is in force from now on."""
+
+    def counters_begin_anew(self) -> None:
+        """Tell that the counter sets have been emptied."""
+
+    def marks_in_use(self) -> frozenset[int]:
+        """Return the marks of connections that are still to be explained. May block."""
+
+    def status(self) -> CollectorStatus:
+        """Return what was counted and lost."""
+
+
+class KernelTraces:
+    """Fulfils `ports.accounting.Traces`: what the kernel side's book of the moment says."""
+
+    def __init__(self, kernel: TracedKernel) -> None:
+        """Ask the book that `kernel` has when asked: it has another one once it has adopted."""
+        self._kernel = kernel
+
+    def outcome(self, direction: Direction, number: int, /) -> Outcome | None:
+        """Return what a number stands for, or None."""
+        return self._kernel.book.outcome(direction, number)
+
+
+class Accounted:
+    """Fulfils `Accounting` with a collector and a sink."""
+
+    def __init__(self, collector: Collector, sink: FlowSink, timer: Timer, node: str) -> None:
+        """Collect for `node`, and send to `sink`."""
+        self._collector = collector
+        self._sink = sink
+        self._timer = timer
+        self._node = node
+
+    async def run(self) -> None:
+        """Collect and send; see `Accounting`."""
+        await collect(self._collector, self._sink, self._timer)
+
+    def show(self, done: Pass) -> None:
+        """Name things as the Plan in force does."""
+        self._collector.show(Scene(done.plan, done.services, self._node))
+
+    def counters_begin_anew(self) -> None:
+        """Count from zero again."""
+        self._collector.counters_begin_anew()
+
+    def marks_in_use(self) -> frozenset[int]:
+        """Return what the collector still has to explain."""
+        return self._collector.marks_in_use()
+
+    def status(self) -> CollectorStatus:
+        """Return how the collector stands."""
+        return self._collector.status()
 
 
 class Unaccounted:
@@ -17,19 +84,13 @@ class Unaccounted:
     def show(self, done: Pass) -> None:
         """Need not know."""
 
-    def status(self) -> AccountingStatus:
+    def counters_begin_anew(self) -> None:
+        """Need not know."""
+
+    def marks_in_use(self) -> frozenset[int]:
+        """Return none: nobody will ask what a mark meant."""
+        return frozenset()
+
+    def status(self) -> CollectorStatus:
         """Return that nothing was counted."""
-        return AccountingStatus()
-
-
-class Accounting(Protocol):
-    """Reads the kernel's counters and sends flow records."""
-
-    async def run(self) -> None:
-        """Account for ever. Ends only by being cancelled."""
-
-    def show(self, done: Pass) -> None:
-        """Tell what is in force from now on."""
-
-    def status(self) -> AccountingStatus:
-        """Return what was counted and lost."""
+        return CollectorStatus()

@@ -15,7 +15,6 @@ import structlog
 
 from ocicat.api.flowclient import FlowClient
 from ocicat.app.agent.accounting import Accounting
-from ocicat.app.agent.enforcement import Enforcement
 from ocicat.app.agent.enforcer import Enforcer, Pass, unenforced
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.metrics import Metrics
@@ -33,9 +32,18 @@ from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import Reflector
 from ocicat.dataplane.routes import Routes
 from ocicat.ports.clock import Timer
+from ocicat.ports.kernel import Kernel
 
 FLUSH_S: Final = 2.0
 """How long a stopping agent waits for the hub to take the last flows."""
+
+RECYCLE_S: Final = 30.0
+"""How often numbers of traces are given back."""
+SETTLED_NS: Final = 10_000_000_000
+"""How long after a pass all connections surely have been listed: accounting does so every second or two."""
+
+EMPTIES: Final = ": table "
+"""What is said of a table that was missing: the one that is made in its place counts from zero."""
 
 log: Final = structlog.get_logger("ocicat.agent")
 
@@ -51,7 +59,7 @@ class Agent:
         inbox: Inbox,
         reflectors: Sequence[Reflector],
         enforcer: Enforcer,
-        kernel: Enforcement,
+        kernel: Kernel,
         routes: Routes,
         flows: FlowClient,
         accounting: Accounting,
@@ -72,6 +80,7 @@ class Agent:
         self._timer = timer
         self._started_ns = timer.now_ns()
         self._passes = self._deviations = 0
+        self._passed_ns = timer.monotonic_ns()
         self._stopping = asyncio.Event()
         self._metrics = Metrics(self.status)
         self._socket = StatusServer(
@@ -92,7 +101,7 @@ class Agent:
             if self._settings.agent.metrics_port:
                 self._metrics.serve(self._settings.agent.metrics_port)
             adopted = await asyncio.to_thread(self._kernel.adopt)
-            log.info("agent.started", node=self._settings.agent.node, adopted=adopted)
+            log.info("agent.started", node=self._settings.agent.node, adopted=len(adopted))
             await self._live()
         finally:
             self._metrics.close()
@@ -108,15 +117,19 @@ class Agent:
             *(reflector.run() for reflector in self._reflectors),
             self._enforcer.run(),
             self._flows.run(),
-            self._accounting.run(),
             self._events.run(),
             self._verify_now_and_then(),
+            self._recycle_now_and_then(),
         ]
-        tasks = {asyncio.create_task(part) for part in parts}
+        accounting = asyncio.create_task(self._accounting.run())
+        tasks = {accounting, *(asyncio.create_task(part) for part in parts)}
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped in done:
+                # Accounting looks a last time when it ends, and the hub gets a moment to take what it finds.
+                accounting.cancel()
+                await asyncio.gather(accounting, return_exceptions=True)
                 await self._flush()
             for task in done:
                 task.result()
@@ -140,13 +153,14 @@ class Agent:
     def passed(self, done: Pass) -> None:
         """Take note of a pass of the enforcer."""
         self._passes += 1
+        self._passed_ns = self._timer.monotonic_ns()
         self._metrics.apply_seconds.observe(done.duration_s)
         self._events.tell((*unenforced(done), *self._enforcer.unsound))
         self._accounting.show(done)
         log.info(
             "ruleset.applied",
-            generation=done.applied.generation,
-            changed=done.applied.changed,
+            generation=done.generation,
+            changed=done.enforced.changed,
             endpoints=len(done.assignment.interfaces),
             objects=done.deltas,
             seconds=round(done.duration_s, 4),
@@ -165,11 +179,23 @@ class Agent:
             except OcicatError as error:
                 log.warning("ruleset.unread", reason=str(error))
 
+    async def _recycle_now_and_then(self) -> None:
+        """Give back numbers of traces, a while after the last pass.
+
+        By then every connection that an earlier ruleset marked has been seen, or is over.
+        """
+        while True:
+            await self._timer.sleep(RECYCLE_S)
+            if self._timer.monotonic_ns() - self._passed_ns > SETTLED_NS:
+                await self._enforcer.recycle(self._accounting.marks_in_use)
+
     async def _verification(self, heal: bool) -> Verification:
         found = await self._enforcer.verify(heal=heal)
         if found:
             log.warning("ruleset.edited", deviations=len(found), first=found[0], healed=heal)
             self._deviations += len(found) if heal else 0
+            if heal and any(EMPTIES in text for text in found):
+                self._accounting.counters_begin_anew()
         return Verification(tuple(found), heal and bool(found))
 
     # --- status ---------------------------------------------------------------------------------------------
@@ -183,7 +209,7 @@ class Agent:
         """Return everything that the agent says of itself."""
         done = self._enforcer.programmed
         programmed = EnforcementStatus(
-            generation=done.applied.generation if done else 0,
+            generation=done.generation if done else 0,
             endpoints=len(done.assignment.interfaces) if done else 0,
             policies=len(done.plan.policies) if done else 0,
             last_apply_s=done.duration_s if done else 0.0,

@@ -4,23 +4,34 @@ import asyncio
 import os
 import secrets
 import signal
+from typing import Final
+
+import structlog
 
 from ocicat.api.flowclient import FlowClient
-from ocicat.app.agent.accounting import Accounting, Unaccounted
+from ocicat.app.agent.accounting import Accounted, Accounting, KernelTraces, Unaccounted
 from ocicat.app.agent.agent import Agent
 from ocicat.app.agent.enforcer import Enforcer, Pass
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.hub import hub_server
-from ocicat.app.agent.nftables import Nftables
 from ocicat.app.clock import SystemClock, chance
 from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
-from ocicat.app.settings import AgentSettings, Settings
+from ocicat.app.settings import AgentSettings, ServicesMode, Settings
 from ocicat.cluster.client import connect
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import Reflector
+from ocicat.dataplane.accounts import KernelAccounts
+from ocicat.dataplane.conntrack import count_traffic
+from ocicat.dataplane.kubeproxy import sign_of_kube_proxy
 from ocicat.dataplane.nft import settings as nft
 from ocicat.dataplane.nft.driver import NftProgram
+from ocicat.dataplane.nft.kernel import NftKernel
+from ocicat.dataplane.nft.services import ServiceSettings
 from ocicat.dataplane.routes import Routes
+from ocicat.flows.collect import Collector
+from ocicat.ports.flows import FlowSink
+
+log: Final = structlog.get_logger("ocicat.agent")
 
 
 def compose(settings: Settings) -> Agent:
@@ -32,14 +43,14 @@ def compose(settings: Settings) -> Agent:
     timer, mirror, inbox = SystemClock(), Mirror(), Inbox()
     client = connect(of_agent.kubeconfig, of_agent.context or None)
     reflectors = [Reflector(kind, client, understood, inbox, timer, chance) for kind in AGENT_KINDS]
-    kernel = Nftables(NftProgram(), _ruleset(of_agent))
+    kernel = NftKernel(NftProgram(), _ruleset(of_agent), _services(of_agent), of_agent.node)
     routes = Routes()
     # What names this run must differ from what named the last one, and from a pod's of the same node.
     sender = f"{of_agent.node}/{os.getpid()}/{secrets.token_hex(4)}"
     flows = FlowClient(
         lambda: hub_server(of_agent, mirror.services), timer, chance, sender, of_agent.queue_records
     )
-    accounting: Accounting = Unaccounted()
+    accounting = _accounting(of_agent, kernel, flows)
 
     def passed(done: Pass) -> None:
         agent.passed(done)
@@ -72,10 +83,34 @@ def compose(settings: Settings) -> Agent:
     return agent
 
 
+def _accounting(settings: AgentSettings, kernel: NftKernel, sink: FlowSink) -> Accounting:
+    if not settings.account_flows:
+        return Unaccounted()
+    try:
+        count_traffic()
+    except OSError as error:
+        log.warning("flows.without_bytes", reason=str(error))
+    clock = SystemClock()
+    accounts = KernelAccounts(_ruleset(settings).table)
+    traces = KernelTraces(kernel)
+    collector = Collector(accounts, traces, clock, salt=secrets.randbits(64), node=settings.node)
+    return Accounted(collector, sink, clock, settings.node)
+
+
 def _ruleset(settings: AgentSettings) -> nft.RulesetSettings:
     return nft.RulesetSettings(
         interface_prefix=settings.interface_prefix, denial=nft.Denial(settings.denial.value)
     )
+
+
+def _services(settings: AgentSettings) -> ServiceSettings | None:
+    """Return how Services are translated, or None where somebody else does it."""
+    if settings.services is ServicesMode.OFF:
+        return None
+    if settings.services is ServicesMode.AUTO and (sign := sign_of_kube_proxy()):
+        log.info("services.left_to_kube_proxy", sign=sign)
+        return None
+    return ServiceSettings(interface_prefix=settings.interface_prefix, pod_nets=settings.pod_prefixes)
 
 
 def run(settings: Settings) -> None:

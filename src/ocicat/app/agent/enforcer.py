@@ -8,28 +8,39 @@ Source: design/dataplane §4.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
 
 import msgspec
 import structlog
 
-from ocicat.app.agent.enforcement import Applied, Enforcement, Unenforced, Wanted
 from ocicat.app.agent.interfaces import Assignment, Routing, assigned
+from ocicat.app.agent.unenforced import Unenforced, unenforced_of
 from ocicat.app.mirror import Mirror
 from ocicat.base.backoff import Backoff
 from ocicat.base.errors import OcicatError
 from ocicat.base.problem import Severity
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflection import Delta
+from ocicat.dataplane.traces import TraceBook
+from ocicat.engine.convert import ServicePorts, service_ports
 from ocicat.engine.index import PlanChange
 from ocicat.engine.plan import Plan
-from ocicat.engine.policy import EntityKind
+from ocicat.engine.policy import Direction, EntityKind
 from ocicat.model.kubernetes import CORE
 from ocicat.model.meta import Ref
 from ocicat.ports.clock import Chance, Timer
+from ocicat.ports.kernel import Enforced, Kernel
 
 log: Final = structlog.get_logger("ocicat.enforcer")
+
+
+class TracedKernel(Kernel, Protocol):
+    """A kernel side that numbers the outcomes which it writes into the marks of connections."""
+
+    @property
+    def book(self) -> TraceBook:
+        """What the numbers stand for."""
 
 
 class Pass(msgspec.Struct, frozen=True, eq=False):
@@ -37,11 +48,14 @@ class Pass(msgspec.Struct, frozen=True, eq=False):
 
     plan: Plan
     assignment: Assignment
-    applied: Applied
+    enforced: Enforced
+    generation: int
+    """Counts the passes that programmed the kernel, since the start."""
     deltas: int
     """Objects that had changed."""
     duration_s: float
-    services_changed: bool
+    services: tuple[ServicePorts, ...]
+    """What clients dial."""
 
 
 class Enforcer:
@@ -56,7 +70,7 @@ class Enforcer:
         inbox: Inbox,
         synced: Callable[[], bool],
         routes: Callable[[], Routing],
-        kernel: Enforcement,
+        kernel: TracedKernel,
         timer: Timer,
         chance: Chance,
         passed: Callable[[Pass], None],
@@ -86,6 +100,7 @@ class Enforcer:
         self._passed = passed
         self._backoff = Backoff(0.5, 10.0, chance)
         self._programmed: Pass | None = None
+        self._fronts: tuple[ServicePorts, ...] = ()
         self._lock = asyncio.Lock()
         self.failures = 0
         """Passes that the kernel refused, since the start."""
@@ -123,12 +138,27 @@ class Enforcer:
                 self._programmed = done
                 self._passed(done)
 
-    async def verify(self, *, heal: bool) -> list[str]:
-        """Compare the kernel with what was programmed; see Enforcement. Waits for a pass that runs."""
+    async def verify(self, *, heal: bool) -> tuple[str, ...]:
+        """Compare the kernel with what was programmed; see Kernel. Waits for a pass that runs."""
         async with self._lock:
             if self._programmed is None:
-                return []
+                return ()
             return await asyncio.to_thread(lambda: self._kernel.verify(heal=heal))
+
+    async def recycle(self, marks: Callable[[], Collection[int]]) -> int:
+        """Give back the numbers of traces that no connection carries; return how many.
+
+        `marks` returns the marks of all connections. It is asked in a thread, while no pass runs.
+        """
+
+        def retire() -> int:
+            in_use, book = marks(), self._kernel.book
+            egress = book.retire(Direction.EGRESS, {mark & 0xFFFF for mark in in_use})
+            ingress = book.retire(Direction.INGRESS, {mark >> 16 for mark in in_use})
+            return len(egress) + len(ingress)
+
+        async with self._lock:
+            return await asyncio.to_thread(retire)
 
     async def _failed(self, reason: str) -> None:
         self.failures += 1
@@ -154,16 +184,19 @@ class Enforcer:
         same = before is not None and not self.error and change == PlanChange() and not services_changed
         if same and before is not None and before.assignment == assignment:
             return None
-        applied = self._apply(plan, assignment, services_changed)
+        enforced = self._enforce(plan, assignment, services_changed)
+        generation = before.generation + 1 if before else 1
         duration_s = (self._timer.monotonic_ns() - began_ns) / 1e9
-        return Pass(plan, assignment, applied, len(deltas), duration_s, services_changed)
+        if services_changed:
+            self._fronts = tuple(map(service_ports, self._mirror.services.values()))
+        return Pass(plan, assignment, enforced, generation, len(deltas), duration_s, self._fronts)
 
-    def _apply(self, plan: Plan, assignment: Assignment, services_changed: bool) -> Applied:
+    def _enforce(self, plan: Plan, assignment: Assignment, services_changed: bool) -> Enforced:
         services = tuple(
             (self._mirror.services[key], self._mirror.slices(key)) for key in sorted(self._mirror.services)
         )
         try:
-            return self._kernel.apply(Wanted(plan, assignment.interfaces, services, services_changed))
+            return self._kernel.enforce(plan, assignment.interfaces, services)
         except Exception:
             self._mirror.services_changed |= services_changed
             raise
@@ -184,4 +217,4 @@ def unenforced(done: Pass) -> tuple[Unenforced, ...]:
         for key, reason in done.assignment.unenforced.items()
         if key.kind is EntityKind.WORKLOAD
     )
-    return tuple(sorted((*pods, *done.applied.unenforced)))
+    return tuple(sorted({*pods, *map(unenforced_of, done.enforced.shortfalls)}))

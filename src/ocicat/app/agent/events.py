@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from ocicat.app.agent.enforcement import Unenforced
+from ocicat.app.agent.unenforced import Unenforced
 from ocicat.cluster.client import ApiClient, ApiError, UnreachableError
 from ocicat.model.kinds import kind_of
 from ocicat.model.meta import Ref

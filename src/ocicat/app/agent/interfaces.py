@@ -41,9 +41,9 @@ def assigned(pods: Iterable[Entity], routing: Routing, prefix: str) -> Assignmen
     unenforced: dict[EntityKey, str] = {}
     owners: dict[str, EntityKey] = {}
     for pod in sorted(pods, key=lambda pod: pod.key):
-        found = _interface(pod, routing, prefix)
-        if isinstance(found, _Reason):
-            unenforced[pod.key] = found
+        found, reason = _interface(pod, routing, prefix)
+        if not found:
+            unenforced[pod.key] = reason
             continue
         if (other := owners.get(found)) is not None:
             # The one whose key sorts last, as for addresses that two endpoints claim.
@@ -54,18 +54,15 @@ def assigned(pods: Iterable[Entity], routing: Routing, prefix: str) -> Assignmen
     return Assignment(interfaces, unenforced)
 
 
-class _Reason(str):
-    __slots__ = ()
-
-
-def _interface(pod: Entity, routing: Routing, prefix: str) -> str:
+def _interface(pod: Entity, routing: Routing, prefix: str) -> tuple[str, str]:
+    """Return the interface of a pod and no reason, or none and the reason."""
     names = {name: address for address in pod.addresses if (name := routing.interface(address))}
     own = sorted(name for name in names if name.startswith(prefix))
     if len(own) == 1:
-        return own[0]
+        return own[0], ""
     if len(own) > 1:
-        return _Reason(f"its addresses are routed over several interfaces: {', '.join(own)}")
+        return "", (f"its addresses are routed over several interfaces: {', '.join(own)}")
     if not names:
-        return _Reason(f"the node has no route to {', '.join(map(str, pod.addresses))}")
+        return "", (f"the node has no route to {', '.join(map(str, pod.addresses))}")
     name, address = next(iter(names.items()))
-    return _Reason(f"the route to {address} is over {name}, whose name does not begin with {prefix}")
+    return "", (f"the route to {address} is over {name}, whose name does not begin with {prefix}")

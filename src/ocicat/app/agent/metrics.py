@@ -6,6 +6,7 @@ Most are read from the status at the moment of the scrape, so that they agree wi
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
 from prometheus_client import CollectorRegistry, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -32,11 +33,6 @@ COUNTERS: Final[dict[str, tuple[str, Callable[[AgentStatus], float]]]] = {
     "flow_records": ("Flow records that were made.", lambda s: s.accounting.records),
     "flow_records_sent": ("Flow records that the hub acknowledged.", lambda s: s.flows.sent),
     "flow_records_lost": ("Flow records given up.", lambda s: s.flows.lost),
-    "flow_events_lost": (
-        "Closed connections of which the kernel did not tell.",
-        lambda s: s.accounting.lost_events,
-    ),
-    "flow_traces_unknown": ("Reports without trace.", lambda s: s.accounting.unknown_traces),
 }
 
 
@@ -69,6 +65,12 @@ class Metrics:
         for reflector in status.reflectors:
             state.add_metric([reflector.kind, reflector.state], float(reflector.objects))
         yield state
+        losses = CounterMetricFamily(
+            f"{PREFIX}flow_losses", "What could not be counted, or not fully, by kind.", labels=["kind"]
+        )
+        for kind, count in msgspec.structs.asdict(status.accounting.losses).items():
+            losses.add_metric([kind], float(count))
+        yield losses
 
     def serve(self, port: int) -> None:
         """Serve `/metrics` on 127.0.0.1. Raises OSError."""

@@ -14,9 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.api.flowclient import FlowClientStatus
-from ocicat.app.agent.enforcement import Unenforced
+from ocicat.app.agent.unenforced import Unenforced
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.reflect import ReflectorStatus
+from ocicat.flows.collect import CollectorStatus
 
 QUESTION_BYTES: Final = 4096
 ANSWER_TIMEOUT_S: Final = 60.0
@@ -48,17 +49,6 @@ class EnforcementStatus(msgspec.Struct, frozen=True):
     """Foreign edits found and put right since the start."""
 
 
-class AccountingStatus(msgspec.Struct, frozen=True):
-    """What flow accounting has counted and lost."""
-
-    records: int = 0
-    lost_events: int = 0
-    """Closed connections of which the kernel did not tell for want of room."""
-    unknown_traces: int = 0
-    """Reports whose trace nobody knows any more."""
-    error: str = ""
-
-
 class AgentStatus(msgspec.Struct, frozen=True):
     """Everything that an agent says of itself."""
 
@@ -75,7 +65,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
     """What was written and is not enforced, with the reason."""
     reflectors: tuple[ReflectorStatus, ...]
     flows: FlowClientStatus
-    accounting: AccountingStatus
+    accounting: CollectorStatus
 
     @property
     def ok(self) -> bool:
