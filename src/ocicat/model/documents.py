@@ -202,7 +202,8 @@ def _unpacked(origin: _Origin) -> Iterator[Document | Problem]:
         value, path = pending.pop()
         below = [fault for fault in faults if fault.path[: len(path)] == path]
         items = _items(value)
-        if items is not None and all(_is_in_item(fault, path) for fault in below):
+        apart = not origin.composed.shared and all(_is_in_item(fault, path) for fault in below)
+        if items is not None and (apart or not below):
             indexed = [(item, (*path, "items", index)) for index, item in enumerate(items)]
             pending.extend(reversed(indexed))
         elif below:

@@ -71,7 +71,9 @@ class Composed(msgspec.Struct, frozen=True):
     items: tuple[Span, ...] = ()
     """The spans of the values of the top-level list `items`, where the document has one."""
     faults: tuple[Fault, ...] = ()
-    """A document with faults is not to be trusted as a whole; see `Fault.path` for which part is broken."""
+    """What is wrong, and by `Fault.path` which part of the document cannot be trusted."""
+    shared: bool = False
+    """Whether aliases share parts of the document: then a broken part may stand in more places than its own."""
 
 
 def shown(text: str) -> str:

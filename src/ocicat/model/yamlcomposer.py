@@ -110,7 +110,8 @@ class Composer:
                     value, end = self._value(event, loader.get_event)
                     loader.get_event()  # the document's end: only here is it certain that nothing follows
                     span = self._span(event.start_mark, end)
-                    yield Composed(value, span, tuple(self._items), tuple(self.faults))
+                    shared = self._unfolded > 0
+                    yield Composed(value, span, tuple(self._items), tuple(self.faults), shared)
                     self.faults = []
         finally:
             loader.dispose()
