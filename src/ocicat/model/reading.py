@@ -73,7 +73,7 @@ class Composed(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...] = ()
     """What is wrong, and by `Fault.path` which part of the document cannot be trusted."""
     shared: bool = False
-    """Whether aliases share parts of the document: then a broken part may stand in more places than its own."""
+    """Whether aliases share parts of the document: then a broken part may stand in several places."""
 
 
 def shown(text: str) -> str:

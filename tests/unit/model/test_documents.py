@@ -149,7 +149,7 @@ def test_only_the_broken_item_of_a_list_is_left_out():
 
 def test_what_is_broken_and_shared_by_an_alias_is_left_out_everywhere():
     text = "kind: List\nitems:\n- &p {kind: Pod, kind: Job}\n- *p\n- {kind: Node}\n"
-    assert told(text) == ([], [("OC0009", "List", "items[0].kind", 3, 16)])
+    assert told(text) == ([], [("OC0009", "List", "items[0].kind", 3, 18)])
 
 
 def test_a_list_that_is_broken_itself_is_left_out_with_all_its_items():
