@@ -92,15 +92,20 @@ def makers(resources: Sequence[Resource]) -> Iterator[Resource]:
     pods = [resource for resource in resources if isinstance(resource, Pod)]
     workloads = [resource for resource in resources if isinstance(resource, WORKLOADS)]
     yield from (pod for pod in pods if not pod.status.phase or (_has_address(pod) and not pod.spec.node_name))
-    present = {(workload.kind, workload.metadata.namespace, workload.metadata.name) for workload in workloads}
-    has_pods = set(_owners(pods)) | set(_owners(workloads))
+    present = {_place(workload) for workload in workloads}
+    has_pods = set(_owners(pods))
+    has_pods |= set(_owners(workload for workload in workloads if _place(workload) in has_pods))
     for workload in workloads:
         namespace = workload.metadata.namespace
         made = any(
             (owner.kind, namespace, owner.name) in present for owner in workload.metadata.owner_references
         )
-        if not made and (workload.kind, namespace, workload.metadata.name) not in has_pods:
+        if not made and _place(workload) not in has_pods:
             yield workload
+
+
+def _place(workload: Resource) -> tuple[str, str, str]:
+    return workload.kind, workload.metadata.namespace, workload.metadata.name
 
 
 def _has_address(pod: Pod) -> bool:
