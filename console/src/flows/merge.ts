@@ -132,7 +132,7 @@ export function joined(id: string, flows: readonly Flow[], seq: number): Row {
   return {
     id, seq, flow, flows, verdict, connection: flow.connection,
     staged: pending.length && would !== action && verdict !== "unknown" ? would : null,
-    changed: flows.some((one) => one.action === "Deny") !== (action === "Deny"),
+    changed: flows.some((one) => now.some((newest) => newest.reporter === one.reporter && newest.action !== one.action)),
     firstMs: Math.min(...flows.map((one) => Date.parse(one.start_time))),
     lastMs: Math.max(...flows.map((one) => Date.parse(one.end_time))),
     forward: more("forward"), back: more("back"), packets: more("packets"), connections: more("connections"), live: more("live"),
