@@ -1,11 +1,13 @@
 """Any path of upserts and deletes ends in the Plan that a fresh index makes of the final state."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ocicat.engine.index import PolicyIndex
 from ocicat.engine.policy import EntityKey, PolicyKey, Profile
+from ocicat.engine.serial import PlanFormatError, decoded, encoded
 from support import worlds
 
 
@@ -91,7 +93,9 @@ class AnyPathSamePlan(RuleBasedStateMachine):
         }
         assert changed <= change.endpoints
         assert old.classes.keys() ^ new.classes.keys() <= change.classes
-        assert change.tiers or {*old.tiers} ^ {*new.tiers} <= {t for t in (*old.tiers, *new.tiers) if not t.known}
+        assert change.tiers or {*old.tiers} ^ {*new.tiers} <= {
+            t for t in (*old.tiers, *new.tiers) if not t.known
+        }
         for name in old.sets.keys() & new.sets.keys() - change.sets:
             assert _member_names(old, name) == _member_names(new, name)
 
@@ -148,3 +152,20 @@ def test_nothing_new_gives_the_same_plan_and_an_empty_change(facts):
     again, change = index.update()
     assert again is plan
     assert not any((change.policies, change.sets, change.endpoints, change.classes, change.entities))
+
+
+@given(facts=worlds.facts(hosts=True))
+def test_a_plan_survives_being_written(facts):
+    plan = facts.index().plan()
+    data = encoded(plan)
+    assert decoded(data).document() == plan.document()
+    assert encoded(decoded(data)) == data
+
+
+@given(
+    st.binary(max_size=200)
+    | st.just(b'{"format":0,"tiers":[],"policies":[],"profiles":[],"entities":[],"services":[]}')
+)
+def test_what_is_no_plan_is_told(data):
+    with pytest.raises(PlanFormatError):
+        decoded(data)

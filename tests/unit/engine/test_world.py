@@ -301,8 +301,10 @@ def test_the_steps_end_with_the_policy_that_decides(load):
         ("{action: Deny, protocol: ICMP, icmp: {type: 8, code: 0}}", "Deny IPv4 ICMP ICMP type 8 code 0"),
         ("{action: Allow, notProtocol: UDP}", "Allow not UDP"),
         (
-            "{action: Allow, protocol: TCP, source: {nets: [10.0.0.0/8], notNets: [10.1.0.0/16]}, "
-            "destination: {notPorts: [1, x]}}",
+            (
+                "{action: Allow, protocol: TCP, source: {nets: [10.0.0.0/8], notNets: [10.1.0.0/16]}, "
+                "destination: {notPorts: [1, x]}}"
+            ),
             "Allow IPv4 TCP from 10.0.0.0/8 and not 10.1.0.0/16 to not port 1, x",
         ),
     ],
