@@ -1,8 +1,8 @@
 """How fast the embedded API server answers, and how many watchers it bears.
 
 One server in a process of its own, its state on disk; the client is another process over TLS on the loopback:
-both share the machine's cores, as kubectl and the server do. A watcher counts as served when it has seen every
-change. Times are those of the client, the decoding of answers left out.
+both share the machine's cores, as kubectl and the server do. A watcher counts as served when it has seen
+every change. Times are those of the client, the decoding of answers left out.
 """
 
 import asyncio
