@@ -57,7 +57,7 @@ class PeerTable:
         )
         rule_bytes = (len(program.rules) + 7) // 8
         signatures = [
-            Signature(int.from_bytes(rows[row, :rule_bytes].tobytes(), "little"), own_ports[row])
+            Signature(int.from_bytes(rows[row, :rule_bytes].tobytes(), "little"), own_ports.get(row, ()))
             for row in first.tolist()
         ]
         of_address = np.full(len(self.addresses), -1, dtype=np.int64)
@@ -66,20 +66,25 @@ class PeerTable:
 
     def _columns(
         self, program: Program, used: Ints
-    ) -> tuple[npt.NDArray[np.uint8], list[tuple[tuple[int, Ports], ...]]]:
-        """Return for each used address a row of bytes that tells signatures apart, and its peer's ports."""
+    ) -> tuple[npt.NDArray[np.uint8], dict[int, tuple[tuple[int, Ports], ...]]]:
+        """Return for each used address a row of bytes that tells signatures apart.
+
+        And, by row, the ports that rules take from the peer, for those peers that some rule asks.
+        """
         direction = program.policies.direction
         matrix = np.zeros((len(program.rules), len(used)), dtype=np.bool_)
-        peer_ports: list[list[tuple[int, Ports]]] = [[] for _ in range(len(used))]
+        peer_ports: dict[int, list[tuple[int, Ports]]] = {}
         for position, bound in enumerate(program.rules):
             matrix[position] = self._criterion(bound.remote, direction)[used]
             if bound.peer_ports:
                 for column in np.flatnonzero(matrix[position]).tolist():
                     ports = self._ports_of(bound, direction, int(used[column]))
-                    peer_ports[column].append((position, ports))
-        own_ports = [tuple(ports) for ports in peer_ports]
+                    peer_ports.setdefault(column, []).append((position, ports))
+        own_ports = {column: tuple(ports) for column, ports in peer_ports.items()}
         numbering: dict[tuple[tuple[int, Ports], ...], int] = {}
-        ids = np.array([numbering.setdefault(ports, len(numbering)) for ports in own_ports], dtype="<u4")
+        ids = np.zeros(len(used), dtype="<u4")
+        for column, found in own_ports.items():
+            ids[column] = numbering.setdefault(found, len(numbering)) + 1
         bits = np.packbits(matrix, axis=0, bitorder="little").T
         return np.hstack([bits, ids.view(np.uint8).reshape(len(used), 4)]), own_ports
 
