@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket as socketlib
 import subprocess
 import sys
 import time
@@ -23,6 +24,11 @@ API_PORT, HUB_PORT = 6443, 7443
 TESTS = Path(__file__).resolve().parents[1]
 DEADLINE_S = 30.0
 POLICIES = "/apis/projectcalico.org/v3/namespaces/{}/networkpolicies"
+
+
+def _listens(path: Path) -> bool:
+    with socketlib.socket(socketlib.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class AgentBed:
@@ -63,13 +69,14 @@ class AgentBed:
 
     def start(self, name: str, *argv: str, environment: dict[str, str] | None = None) -> None:
         """Start a process in the node's namespace; its output goes to `NAME.log` in the folder."""
+        path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [*self.net.namespaces.command(), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": path, **(environment or {})},
             )
 
     def stop(self, name: str) -> int:
@@ -102,7 +109,7 @@ class AgentBed:
         if self._api is not None:
             self._api.close()
         self._api = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://localhost")
-        self.until(socket.exists)
+        self.until(lambda: _listens(socket))
         self.api("GET", "/api/v1/pods").raise_for_status()
 
     def start_hub(self, *options: str) -> None:

@@ -50,6 +50,7 @@ class Scene:
         self.ready = True
         self.routes = route_table(cali1="10.0.0.1/32", cali2="10.0.0.2/32", eth0="0.0.0.0/0")
         self.passes = []
+        self.begun = []
         self.enforcer = Enforcer(
             node="n1",
             prefix="cali",
@@ -60,6 +61,7 @@ class Scene:
             kernel=self.kernel,
             timer=self.timer,
             chance=lambda: 0.0,
+            begin=lambda plan, services: self.begun.append((len(self.kernel.wanted), plan, services)),
             passed=self.passes.append,
         )
 
@@ -111,6 +113,17 @@ async def test_changes_during_a_pass_are_taken_together_by_the_next():
         it.kernel.hold.set()
         await until(lambda: it.kernel.policies == {"first", "b", "c", "d"})
         assert len(it.kernel.wanted) == 2
+
+
+async def test_accounting_begins_before_anything_is_enforced():
+    async with scene() as it:
+        await it.tell(policy())
+        await until(lambda: it.passes)
+        await it.tell(policy("q"))
+        await until(lambda: len(it.passes) == 2)
+        ((enforced_before, plan, services),) = it.begun
+        assert (enforced_before, services) == (0, ())
+        assert {key.name for key in plan.policies} == {"p"}
 
 
 async def test_what_changes_nothing_does_not_touch_the_kernel():

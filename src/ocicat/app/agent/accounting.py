@@ -1,9 +1,11 @@
 """Flow accounting as a part of the agent: what it asks, and how it is joined to the kernel and the hub."""
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocicat.app.agent.enforcer import Pass, TracedKernel
+from ocicat.engine.convert import ServicePorts
+from ocicat.engine.plan import Plan
 from ocicat.engine.policy import Direction
 from ocicat.engine.program import Outcome
 from ocicat.flows.collect import Collector, CollectorStatus, collect
@@ -11,12 +13,21 @@ from ocicat.flows.scene import Scene
 from ocicat.ports.clock import Timer
 from ocicat.ports.flows import FlowSink
 
+BEGIN_S: Final = 0.05
+"""How often it is looked whether accounting has begun; connections are looked for less often."""
+
 
 class Accounting(Protocol):
     """Reads the kernel's counters and sends flow records."""
 
     async def run(self) -> None:
         """Account for ever. Ends only by being cancelled."""
+
+    def begin(self, plan: Plan, services: tuple[ServicePorts, ...]) -> None:
+        """Tell what is about to be enforced for the first time. Blocks; called in a worker thread.
+
+        What the kernel has counted until now was counted for an earlier agent.
+        """
 
     def show(self, done: Pass) -> None:
         """Tell what is in force from now on."""
@@ -52,10 +63,19 @@ class Accounted:
         self._sink = sink
         self._timer = timer
         self._node = node
+        self._begun = False
 
     async def run(self) -> None:
-        """Collect and send; see `Accounting`."""
+        """Collect and send; see `Accounting`. Without a Plan nothing has a name: the first is waited for."""
+        while not self._begun:
+            await self._timer.sleep(BEGIN_S)
         await collect(self._collector, self._sink, self._timer)
+
+    def begin(self, plan: Plan, services: tuple[ServicePorts, ...]) -> None:
+        """Take over what was counted, before anything more is judged."""
+        self._collector.show(Scene(plan, services, self._node))
+        self._collector.look()
+        self._begun = True
 
     def show(self, done: Pass) -> None:
         """Name things as the Plan in force does."""
@@ -80,6 +100,9 @@ class Unaccounted:
     async def run(self) -> None:
         """Wait for ever."""
         await asyncio.Event().wait()
+
+    def begin(self, plan: Plan, services: tuple[ServicePorts, ...]) -> None:
+        """Need not know."""
 
     def show(self, done: Pass) -> None:
         """Need not know."""

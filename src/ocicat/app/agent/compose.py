@@ -65,6 +65,7 @@ def compose(settings: Settings) -> Agent:
         kernel=kernel,
         timer=timer,
         chance=chance,
+        begin=accounting.begin,
         passed=passed,
     )
     agent = Agent(

@@ -73,6 +73,7 @@ class Enforcer:
         kernel: TracedKernel,
         timer: Timer,
         chance: Chance,
+        begin: Callable[[Plan, tuple[ServicePorts, ...]], None],
         passed: Callable[[Pass], None],
     ) -> None:
         """Make one that has done nothing yet.
@@ -87,6 +88,7 @@ class Enforcer:
             kernel: The kernel side.
             timer: Measures, and waits between tries.
             chance: For the back-off.
+            begin: Is told, in the worker thread, what is about to be enforced for the first time.
             passed: Is told, in the event loop, what every pass did.
         """
         self._node = node
@@ -97,6 +99,7 @@ class Enforcer:
         self._routes = routes
         self._kernel = kernel
         self._timer = timer
+        self._begin: Callable[[Plan, tuple[ServicePorts, ...]], None] | None = begin
         self._passed = passed
         self._backoff = Backoff(0.5, 10.0, chance)
         self._programmed: Pass | None = None
@@ -184,11 +187,14 @@ class Enforcer:
         same = before is not None and not self.error and change == PlanChange() and not services_changed
         if same and before is not None and before.assignment == assignment:
             return None
+        if services_changed:
+            self._fronts = tuple(map(service_ports, self._mirror.services.values()))
+        if self._begin is not None:
+            self._begin(plan, self._fronts)
+            self._begin = None
         enforced = self._enforce(plan, assignment, services_changed)
         generation = before.generation + 1 if before else 1
         duration_s = (self._timer.monotonic_ns() - began_ns) / 1e9
-        if services_changed:
-            self._fronts = tuple(map(service_ports, self._mirror.services.values()))
         return Pass(plan, assignment, enforced, generation, len(deltas), duration_s, self._fronts)
 
     def _enforce(self, plan: Plan, assignment: Assignment, services_changed: bool) -> Enforced:
