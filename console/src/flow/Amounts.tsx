@@ -16,7 +16,7 @@ export function Amounts({ row, details }: { row: Row; details: FlowDetails }) {
   );
   return (
     <section className="amounts" aria-label="How much">
-      <h3>Connections over time</h3>
+      <h2>Connections over time</h2>
       <Bars label={`Connections from ${clock(history[0]?.time ?? 0)} to now`} width={300} height={56} titles={titles} stacks={[{ name: "denied", mark: "deny", values: denied }, { name: "allowed", mark: "allow", values: allowed }]} />
       <div className="axis"><span>{history[0] && clock(history[0].time)}</span><span>{history.at(-1) && clock(history.at(-1)?.time ?? 0)}</span></div>
       <table className="numbers">

@@ -15,14 +15,14 @@ export function Details({ row, details, error }: { row: Row; details: FlowDetail
   return (
     <div className="details">
       <section aria-label="The way through the tiers">
-        <h3>Way through the tiers</h3>
+        <h2>Way through the tiers</h2>
         <div className="walks">
           <WalkLine walk={details.egress} side="Leaving" name={row.flow.source_name} />
           <WalkLine walk={details.ingress} side="Arriving at" name={row.flow.dest_name} reached={details.egress?.verdict !== "Deny"} />
         </div>
         {differs && (
           <div className="walks staged-walks">
-            <h4>With staged policies enforced</h4>
+            <h3>With staged policies enforced</h3>
             {details.staged_egress && <WalkLine walk={details.staged_egress} side="Leaving" name={row.flow.source_name} />}
             {details.staged_ingress && <WalkLine walk={details.staged_ingress} side="Arriving at" name={row.flow.dest_name} reached={(details.staged_egress ?? details.egress)?.verdict !== "Deny"} />}
           </div>

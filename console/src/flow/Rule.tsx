@@ -13,7 +13,7 @@ export function Rule({ details, flow }: { details: FlowDetails; flow: Flow }) {
   const step = decidingOf(details, flow);
   return (
     <section className="rule" aria-label="The rule">
-      <h3>{step ? <>Decided by <PolicyLink policy={step.policy}>{step.policy.tier}.{step.policy.name}</PolicyLink></> : "Decided by no policy"}</h3>
+      <h2>{step ? <>Decided by <PolicyLink policy={step.policy}>{step.policy.tier}.{step.policy.name}</PolicyLink></> : "Decided by no policy"}</h2>
       {step ? (
         <>
           {step.rule_index < 0 && <p>No rule of it matched; it selects this end, so the tier's end applies.</p>}

@@ -8,7 +8,7 @@ const TYPES: Record<string, string> = { WorkloadEndpoint: "workload", HostEndpoi
 export function Who({ title, end }: { title: string; end: EndDetails }) {
   return (
     <section className="who" aria-label={title}>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <p>
         <EndName namespace={end.namespace} name={end.name} type={end.type} /> <span className="tag">{TYPES[end.type]}</span>
         {end.type === "WorkloadEndpoint" && <> <ScreenLink screen="endpoints" set={{ endpoint: `${end.namespace}/${end.name}` }}>endpoint</ScreenLink></>}

@@ -63,7 +63,7 @@ export function FlowTable({ rows, layout, sort, onSort, opened, onOpen, onScroll
   const least = layout.columns.reduce((sum, column) => sum + layout.widthOf(column), 0);
   return (
     <div className="scroller" ref={scroller} tabIndex={-1} onScroll={(event) => onScrolled(event.currentTarget.scrollTop > ROW_PX)}>
-      <div className="table" role="grid" aria-label="Flows" aria-rowcount={rows.length + 1} aria-colcount={layout.columns.length} style={{ "--columns": widths, minWidth: least + 24 } as CSSProperties}>
+      <div className="table" role="treegrid" aria-label="Flows" aria-rowcount={rows.length + 1} aria-colcount={layout.columns.length} style={{ "--columns": widths, minWidth: least + 24 } as CSSProperties}>
         <div role="rowgroup" className="sticky"><HeaderRow layout={layout} sort={sort} onSort={onSort} /></div>
         <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {

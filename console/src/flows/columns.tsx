@@ -7,7 +7,7 @@ import { decidingHit, plainName, policyKey, policyOf, protocolWord, REPORTERS } 
 import { DecidedBy } from "../parts/DecidedBy";
 import { EndName } from "../parts/Name";
 import { Sparkline } from "../parts/Sparkline";
-import { ActionMark, RowVerdictMark } from "../parts/Verdict";
+import { ActionMark, ROW_WORDS, RowVerdictMark } from "../parts/Verdict";
 import type { Group } from "./book";
 import type { Row } from "./merge";
 import type { SortKey } from "./order";
@@ -119,5 +119,5 @@ export const defaultColumns = (group: Group): readonly string[] => DEFAULTS[grou
 /** What a screen reader says for a row. */
 export function spoken(row: Row): string {
   const { flow } = row;
-  return `${row.verdict.replace("-", " on ")}: ${plainName(flow.source_name)} to ${plainName(flow.dest_name)}, port ${flow.dest_port}`;
+  return `${ROW_WORDS[row.verdict][1]}: ${plainName(flow.source_name)} to ${plainName(flow.dest_name)}, port ${flow.dest_port}`;
 }

@@ -23,6 +23,7 @@ export function Search() {
   useKeys({
     "/": (event) => {
       event.preventDefault();
+      box.current?.focus();
       box.current?.select();
     },
   });

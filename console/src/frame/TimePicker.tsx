@@ -41,7 +41,7 @@ function Past({ range, close }: { range: Range; close: () => void }) {
 
 export function TimePicker({ range }: { range: Range }) {
   return (
-    <Popover className="pick" name="Start time" align="end" label={<><span className="faint">Time</span> {rangeWord(range)} <span className="caret" aria-hidden="true" /></>}>
+    <Popover className="pick" name="Start time, or a past range" align="end" label={<><span className="faint">Time</span> {rangeWord(range)} <span className="caret" aria-hidden="true" /></>}>
       {(close) => (
         <div className="pad times">
           <h2>Live since</h2>

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 
 interface Props {
   label: ReactNode;
-  /** Said instead of the label, where that is only a sign. */
+  /** What opens, for the tooltip and for screen readers. */
   name?: string;
   className?: string;
   align?: "start" | "end";
@@ -41,7 +41,7 @@ export function Popover({ label, name, className = "", align = "start", children
         if (open && event.relatedTarget && !box.current?.contains(event.relatedTarget as Node)) setOpen(false);
       }}
     >
-      <button id={`${id}-button`} type="button" className={className} aria-expanded={open} aria-controls={open ? id : undefined} aria-label={name} title={name} onClick={() => setOpen(!open)}>
+      <button id={`${id}-button`} type="button" className={className} aria-expanded={open} aria-controls={open ? id : undefined} title={name} onClick={() => setOpen(!open)}>
         {label}
       </button>
       {open && (

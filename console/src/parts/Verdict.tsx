@@ -33,7 +33,8 @@ export function ActionMark({ action, plain = false }: { action: Action | string;
   );
 }
 
-const ROW_WORDS: Record<RowVerdict, [Mark, string]> = {
+/** The sign and the word for a row's verdict. */
+export const ROW_WORDS: Record<RowVerdict, [Mark, string]> = {
   allowed: ["allow", "Allowed"],
   "denied-leaving": ["deny", "Denied on leaving"],
   "denied-arriving": ["deny", "Denied on arrival"],
