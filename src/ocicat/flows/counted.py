@@ -21,9 +21,9 @@ _STATE: Final = np.dtype(
         ("due_ms", "<i8"),  # monotonic: when the element goes if nothing renews it
     ]
 )
-_PATIENCE_MS: Final = 2000
-"""How much longer than its time an element is remembered that was not listed: a list may leave one out while
-the set grows."""
+_SLACK_MS: Final = 200
+"""By how much an element may outlive what we think: the kernel tells its time while a list is under way.
+Until then one that is not listed is remembered, because a list may leave one out while the set grows."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ class Counters:
         states["number"], states["due_ms"] = numbers, due
         states["packets"], states["bytes"] = rows["packets"], rows["bytes"]
         waiting = ~np.isin(self._state["number"], numbers)
-        waiting &= self._state["due_ms"] + _PATIENCE_MS > now_ms
+        waiting &= self._state["due_ms"] + _SLACK_MS > now_ms
         joined = np.concatenate([self._state[waiting], states])
         self._state = joined[np.argsort(joined["number"], kind="stable")]
 

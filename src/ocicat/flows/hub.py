@@ -1,14 +1,15 @@
 """The hub: takes records, hands them to readers at once, and remembers them.
 
-Readers are fed from memory before the store has committed; the sender is answered after it has. Commits of
-many senders are joined: one writer at a time, and whoever arrives while it writes goes with the next.
+Records are committed first; then readers have them and the sender is answered. So what a reader has seen survives
+a crash, and the positions by which readers go on after a break mean the same after a restart. Commits of many
+senders are joined: one writer at a time, and whoever arrives while it writes goes with the next.
 Source: spec/flows-and-console §3, design/dependencies "Flow store".
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from ocicat.model.flowfilter import Filter
@@ -19,10 +20,10 @@ from ocicat.ports.flowstore import FlowStore, Row, Window
 
 NS: Final = 1_000_000_000
 RECENT: Final = 50_000
-"""Records kept for readers that come back after a break."""
+"""Records kept in memory for readers that come back after a break; older ones come from the store."""
 WAITING: Final = 20_000
 """Records that may wait for one reader; then it is too slow, and misses some."""
-LAG_WINDOW_NS: Final = 5 * NS
+LAG_SECONDS: Final = 5
 
 
 class Hub:
@@ -33,10 +34,12 @@ class Hub:
         self._store = store
         self._clock = clock
         self._recent: deque[Live] = deque(maxlen=RECENT)
-        self._position = 0
+        self._position = self._told = store.last_position()
         self._listeners: set[_Listener] = set()
-        self._uncommitted: list[Row] = []
+        self._uncommitted: list[Live] = []
         self._commit: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        self._pace = _Pace()
         self._nodes: dict[str, int] = {}
         self._losses: dict[tuple[str, str], Loss] = {}
         self._names: set[str] = set()
@@ -50,21 +53,18 @@ class Hub:
     # --- taking ---------------------------------------------------------------------------------------------
 
     async def take(self, records: Sequence[FlowRecord]) -> None:
-        """Keep records; returns when they are committed."""
+        """Keep records; returns when they are committed. Raises what the store raises, and then none is kept."""
         now = self._clock.now_ns()
-        arrived = []
         for record in records:
             number = self._store.number_of(record.variant)
             self._note_names(record.variant)
             self._position += 1
-            arrived.append(Live(self._position, number, record, now))
-            self._uncommitted.append(Row(number, record.start_ns, record.end_ns, record.counts))
+            self._uncommitted.append(Live(self._position, number, record, now))
+            self._pace.note(now, record.end_ns)
             if record.node:
                 self._nodes[record.node] = now
-        self._recent.extend(arrived)
-        for listener in self._listeners:
-            listener.hear(arrived)
-        await self._committed()
+        if records:
+            await self._committed()
 
     def _note_names(self, variant: Variant) -> None:
         key = variant.key
@@ -73,16 +73,40 @@ class Hub:
     async def _committed(self) -> None:
         """Return when everything that is uncommitted now has been written."""
         if self._commit is not None:
-            # What is being written may not hold our rows: the next one does, for all who wait here.
+            # What is being written may not hold our records: the next one does, for all who wait here.
             await asyncio.wait({self._commit})
         if self._commit is None or self._commit.done():
             self._commit = asyncio.create_task(self._write())
         await asyncio.shield(self._commit)
 
     async def _write(self) -> None:
-        rows, self._uncommitted = self._uncommitted, []
-        if rows:
+        async with self._writing:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Write what waits, and tell the readers. To be called with the lock."""
+        while self._uncommitted:
+            written, self._uncommitted = self._uncommitted, []
+            rows = [
+                Row(live.number, live.record.start_ns, live.record.end_ns, live.record.counts, live.position)
+                for live in written
+            ]
             await asyncio.to_thread(self._store.append, rows)
+            self._told = written[-1].position
+            self._recent.extend(written)
+            for listener in self._listeners:
+                listener.hear(written)
+
+    @asynccontextmanager
+    async def settled(self) -> AsyncIterator[None]:
+        """Inside, the store holds exactly what readers were told, and both stay so: new records wait."""
+        async with self._writing:
+            await self._flush()
+            yield
+
+    async def retain(self, keep_ns: int, most_bytes: int | None) -> int:
+        """Forget what is older than `keep_ns`, and the oldest while more is used; returns how many files went."""
+        return await asyncio.to_thread(self._store.retain, self._clock.now_ns() - keep_ns, most_bytes)
 
     def lost(self, node: str, records: int, reason: str) -> None:
         """Note that a node gave records up."""
@@ -95,24 +119,32 @@ class Hub:
 
     async def found(self, window: Window, filter_: Filter, step_ns: int | None = None) -> list[Found]:
         """Return sums by kind of flow and step; rows without any packet or connection are left out (§4.3)."""
-        matches = filter_.matcher(self._names.__contains__)
+        matches = self.matcher(filter_)
         variants = dict(self._store.variants())
         numbers = [number for number, variant in variants.items() if matches(variant)]
         everything = len(numbers) == len(variants)
         rows = await asyncio.to_thread(self._store.sums, window, None if everything else numbers, step_ns)
-        return [
-            Found(row.variant, variants[row.variant], row.start_ns, row.end_ns, row.counts)
-            for row in rows
-            if row.variant in variants and any(row.counts.values()) and filter_.matches_counts(row.counts)
-        ]
+        return [found for found in self._found(rows) if filter_.matches_counts(found.counts)]
+
+    async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
+        """Return sums of some kinds of flows, by number and step."""
+        return self._found(await asyncio.to_thread(self._store.sums, window, numbers, step_ns))
 
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records, the newest first."""
-        rows = await asyncio.to_thread(self._store.latest, window, numbers, limit)
+        return self._found(await asyncio.to_thread(self._store.latest, window, numbers, limit))
+
+    def _found(self, rows: Sequence[Row]) -> list[Found]:
         variants = self._store.variants()
         return [
-            Found(row.variant, variants[row.variant], row.start_ns, row.end_ns, row.counts) for row in rows
+            Found(row.variant, variants[row.variant], row.start_ns, row.end_ns, row.counts)
+            for row in rows
+            if row.variant in variants and any(row.counts.values())
         ]
+
+    def oldest_ns(self) -> int | None:
+        """Return the begin of the oldest record in history."""
+        return self._store.stats().oldest_ns
 
     def variants(self, numbers_of: Callable[[Variant], bool]) -> list[tuple[int, Variant]]:
         """Return the kinds of flows for which a test holds."""
@@ -129,37 +161,74 @@ class Hub:
     # --- listening ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def listen(self, after: int | None = None) -> "Iterator[_Listener]":
-        """Hear live records; with `after`, first those after that position that are still known."""
+    def listen(self) -> "Iterator[_Listener]":
+        """Hear live records from now on."""
         listener = _Listener()
-        if after is not None:
-            again = [live for live in self._recent if live.position > after]
-            gone = (self._recent[0].position if self._recent else self._position + 1) - after - 1
-            listener.missed += max(0, gone)
-            listener.hear(again)
         self._listeners.add(listener)
         try:
             yield listener
         finally:
             self._listeners.discard(listener)
 
+    async def since(self, position: int) -> tuple[list[Live], int]:
+        """Return what came after a position, at most the newest 50,000, and how many before them are missing.
+
+        To be called inside `settled`. A position that this history never reached is from another one: all of it
+        is then missing.
+        """
+        if position > self._told:
+            return [], 0
+        if self._recent and self._recent[0].position <= position + 1:
+            return [live for live in self._recent if live.position > position], 0
+        rows = await asyncio.to_thread(self._store.since, position, RECENT)
+        first = rows[0].position if rows else self._told + 1
+        variants = self._store.variants()
+        again = [
+            Live(
+                row.position,
+                row.variant,
+                variants[row.variant].record(row.start_ns, row.end_ns, row.counts),
+                row.end_ns,
+            )
+            for row in rows
+        ]
+        return again, max(0, first - position - 1)
+
     @property
     def position(self) -> int:
-        """The position of the last record."""
-        return self._position
+        """The position of the last record that readers were told."""
+        return self._told
 
     def standing(self) -> Standing:
         """Return how the hub stands."""
-        now = self._clock.now_ns()
-        recent = [live for live in self._recent if live.arrived_ns > now - LAG_WINDOW_NS]
-        lag_ns = max((live.arrived_ns - live.record.end_ns for live in recent), default=0)
+        lag_ns, arrived = self._pace.of(self._clock.now_ns())
         return Standing(
             store=self._store.stats(),
             lag_ms=max(0, lag_ns) // 1_000_000,
-            flows_per_s=len(recent) * NS / LAG_WINDOW_NS,
+            flows_per_s=arrived / LAG_SECONDS,
             losses=tuple(self._losses.values()),
             nodes=tuple(sorted(self._nodes.items())),
         )
+
+
+class _Pace:
+    """How many records came in the last seconds, and how late the latest of them was."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[list[int]] = deque(maxlen=LAG_SECONDS + 1)
+
+    def note(self, now_ns: int, end_ns: int) -> None:
+        second = now_ns // NS
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, 0, 0])
+        last = self._seconds[-1]
+        last[1] += 1
+        last[2] = max(last[2], now_ns - end_ns)
+
+    def of(self, now_ns: int) -> tuple[int, int]:
+        """Return the worst lag, in nanoseconds, and the number of records."""
+        lately = [item for item in self._seconds if item[0] > now_ns // NS - LAG_SECONDS]
+        return max((lag for _, _, lag in lately), default=0), sum(count for _, count, _ in lately)
 
 
 class _Listener:

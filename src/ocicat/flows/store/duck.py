@@ -24,7 +24,8 @@ DAY_NS: Final = 86_400 * 1_000_000_000
 MEMORY: Final = "512MB"
 """What DuckDB may use; queries that need more go to disk."""
 
-_ROWS: Final = ", ".join(f"{name} BIGINT" for name in ("variant", "start_ns", "end_ns", *COUNTS))
+COLUMNS: Final = ("variant", "start_ns", "end_ns", *COUNTS, "position")
+_ROWS: Final = ", ".join(f"{name} BIGINT" for name in COLUMNS)
 _SUMS: Final = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
 
 
@@ -40,7 +41,7 @@ class DuckStore:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._segments: dict[str, duckdb.DuckDBPyConnection] = {}
+        self._segments: dict[str, _Segment] = {}
         self._kinds = _opened(folder / "kinds.duckdb")
         self._kinds.execute("CREATE TABLE IF NOT EXISTS kinds (number BIGINT PRIMARY KEY, kind BLOB)")
         self._variants: dict[int, Variant] = {
@@ -50,7 +51,7 @@ class DuckStore:
         self._numbers = {variant: number for number, variant in self._variants.items()}
         self._new: list[tuple[int, bytes]] = []
         for path in sorted(folder.glob("flows-*.duckdb")):
-            self._segments[path.stem.removeprefix("flows-")] = _segment(path)
+            self._segments[path.stem.removeprefix("flows-")] = _Segment(path)
 
     def variants(self) -> Mapping[int, Variant]:
         """Return every kind of flow that is known, by number."""
@@ -78,11 +79,11 @@ class DuckStore:
             for row in rows:
                 by_day.setdefault(_day(row.start_ns), []).append(row)
             for day, found in by_day.items():
-                _insert(self._of_day(day), found)
+                self._of_day(day).insert(found)
 
-    def _of_day(self, day: str) -> duckdb.DuckDBPyConnection:
+    def _of_day(self, day: str) -> "_Segment":
         if day not in self._segments:
-            self._segments[day] = _segment(self._folder / f"flows-{day}.duckdb")
+            self._segments[day] = _Segment(self._folder / f"flows-{day}.duckdb")
         return self._segments[day]
 
     def sums(self, window: Window, variants: Sequence[int] | None, step_ns: int | None = None) -> list[Row]:
@@ -103,16 +104,29 @@ class DuckStore:
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
         """Return single rows, the newest first."""
         query = (
-            f"SELECT variant, start_ns, end_ns, {', '.join(COUNTS)} FROM flows "  # noqa: S608
+            f"SELECT {', '.join(COLUMNS)} FROM flows "  # noqa: S608
             f"WHERE start_ns >= ? AND start_ns < ? {{of}} ORDER BY start_ns DESC LIMIT {int(limit)}"
         )
-        found: list[Row] = []
-        for cursor in self._asked(window, query, variants):
-            found += [
-                Row(variant, start, end, FlowCounts(*counts))
-                for variant, start, end, *counts in cursor.fetchall()
-            ]
+        found = [row for cursor in self._asked(window, query, variants) for row in _rows(cursor)]
         return sorted(found, key=lambda row: -row.start_ns)[:limit]
+
+    def since(self, position: int, limit: int) -> list[Row]:
+        """Return the rows that came after a position."""
+        query = (
+            f"SELECT {', '.join(COLUMNS)} FROM flows "  # noqa: S608
+            f"WHERE position > ? ORDER BY position DESC LIMIT {int(limit)}"
+        )
+        with self._lock:
+            cursors = [
+                segment.cursor() for segment in self._segments.values() if segment.last_position > position
+            ]
+        found = [row for cursor in cursors for row in _rows(cursor.execute(query, [position]))]
+        return sorted(found, key=lambda row: row.position)[-limit:]
+
+    def last_position(self) -> int:
+        """Return the position of the row that came last."""
+        with self._lock:
+            return max((segment.last_position for segment in self._segments.values()), default=0)
 
     def _asked(
         self, window: Window, query: str, variants: Sequence[int] | None
@@ -152,15 +166,15 @@ class DuckStore:
     def stats(self) -> StoreStats:
         """Return what the store holds."""
         with self._lock:
-            cursors = [segment.cursor() for _, segment in sorted(self._segments.items())]
-            used, variants = self._bytes(), len(self._variants)
-        rows, oldest = 0, None
-        for cursor in cursors:
-            found = cursor.execute("SELECT count(*), min(start_ns) FROM flows").fetchone()
-            count, first = found or (0, None)
-            rows += count
-            oldest = first if oldest is None else oldest
-        return StoreStats(rows, variants, used, oldest)
+            segments = list(self._segments.values())
+            return StoreStats(
+                sum(segment.rows for segment in segments),
+                len(self._variants),
+                self._bytes(),
+                min(
+                    (segment.oldest_ns for segment in segments if segment.oldest_ns is not None), default=None
+                ),
+            )
 
     def close(self) -> None:
         """Close all files."""
@@ -178,25 +192,48 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _segment(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = _opened(path)
-    connection.execute(f"CREATE TABLE IF NOT EXISTS flows ({_ROWS})")
-    return connection
+class _Segment:
+    """The flows of one day. What is asked often is known without a query."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _opened(path)
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS flows ({_ROWS})")
+        self.rows, self.last_position = 0, 0
+        self.oldest_ns: int | None = None
+        found = self._connection.execute(
+            "SELECT count(*), max(position), min(start_ns) FROM flows"
+        ).fetchone()
+        if found is not None and found[0]:
+            self.rows, self.last_position, self.oldest_ns = found
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Insert by columns: a hundred times faster than row by row."""
+        values = np.array(
+            [(row.variant, row.start_ns, row.end_ns, *row.counts.values(), row.position) for row in rows],
+            dtype=np.int64,
+        )
+        columns = {name: np.ascontiguousarray(values[:, place]) for place, name in enumerate(COLUMNS)}
+        cursor = self.cursor()
+        cursor.register("batch", columns)
+        cursor.execute(f"INSERT INTO flows SELECT {', '.join(COLUMNS)} FROM batch")  # noqa: S608
+        cursor.unregister("batch")
+        self.rows += len(rows)
+        self.last_position = max(self.last_position, *(row.position for row in rows), 0)
+        starts = [row.start_ns for row in rows]
+        self.oldest_ns = min(starts) if self.oldest_ns is None else min(self.oldest_ns, *starts)
 
 
-def _insert(segment: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
-    """Insert by columns: a hundred times faster than row by row."""
-    columns = {
-        "variant": np.array([row.variant for row in rows], dtype=np.int64),
-        "start_ns": np.array([row.start_ns for row in rows], dtype=np.int64),
-        "end_ns": np.array([row.end_ns for row in rows], dtype=np.int64),
-    }
-    counts = np.array([row.counts.values() for row in rows], dtype=np.int64)
-    columns |= {name: np.ascontiguousarray(counts[:, place]) for place, name in enumerate(COUNTS)}
-    cursor = segment.cursor()
-    cursor.register("batch", columns)
-    cursor.execute(f"INSERT INTO flows SELECT {', '.join(columns)} FROM batch")  # noqa: S608
-    cursor.unregister("batch")
+def _rows(cursor: duckdb.DuckDBPyConnection) -> list[Row]:
+    return [
+        Row(variant, start, end, FlowCounts(*counts), position)
+        for variant, start, end, *counts, position in cursor.fetchall()
+    ]
 
 
 def _joined(one: Row, other: Row) -> Row:

@@ -52,6 +52,15 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda row: -row.start_ns)[:limit]
 
+    def since(self, position: int, limit: int) -> list[Row]:
+        """Return the rows that came after a position."""
+        found = sorted((row for row in self._rows if row.position > position), key=lambda row: row.position)
+        return found[-limit:]
+
+    def last_position(self) -> int:
+        """Return the position of the row that came last."""
+        return max((row.position for row in self._rows), default=0)
+
     def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
         """Forget what ended before the cutoff; memory has no segments and counts no bytes."""
         before = len(self._rows)
