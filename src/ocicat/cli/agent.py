@@ -155,7 +155,7 @@ def status_lines(found: "AgentStatus") -> list[str]:
     )
     counts = (
         f"{accounting.records} records, {flows.sent} acknowledged, {flows.queued} waiting, "
-        f"{flows.lost} lost; {accounting.lost_events} events lost, {accounting.unknown_traces} without trace"
+        f"{flows.lost} lost{_losses(found)}"
     )
     lines = [
         f"node         {found.node} (ocicat {found.version}, since {started:%Y-%m-%d %H:%M:%S} UTC)",
@@ -169,6 +169,15 @@ def status_lines(found: "AgentStatus") -> list[str]:
         lines.append(f"NOT ENFORCED ({len(found.unenforced)})")
         lines += [f"  {item.ref}: {item.reason}" for item in found.unenforced]
     return lines
+
+
+def _losses(found: "AgentStatus") -> str:
+    """Return what could not be counted, as `; 3 events, 1 missed`; empty where all was."""
+    losses = (
+        (name, getattr(found.accounting.losses, name)) for name in found.accounting.losses.__struct_fields__
+    )
+    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in losses if count)
+    return f"; not counted: {told}" if told else ""
 
 
 def _cluster(found: "AgentStatus") -> str:
