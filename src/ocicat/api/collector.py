@@ -27,13 +27,21 @@ SENDERS: Final = 10_000
 Take = Callable[[Sequence[FlowRecord]], Awaitable[None]]
 """Keeps records; when it returns, their sender may forget them."""
 
+Lost = Callable[[str, int, str], None]
+"""Is told the node, how many records its sender gave up since the last time, and why."""
+
+
+def _nobody(_node: str, _records: int, _reason: str) -> None:
+    """Tell nobody."""
+
 
 class Collector:
     """Both ways to send flows. Register it with `add_to`."""
 
-    def __init__(self, take: Take, clock: Clock) -> None:
-        """Hand records to `take`."""
+    def __init__(self, take: Take, clock: Clock, lost: Lost = _nobody) -> None:
+        """Hand records to `take`, and tell `lost` what senders say that they have given up."""
         self._take = take
+        self._lost = lost
         self._seen = _Seen(clock)
         self.received = 0
         """Flows received since the start, repetitions and refused ones included."""
@@ -72,6 +80,9 @@ class Collector:
         async for batch in batches:
             self.received += len(batch.flows)
             sender = self._sender(f"{identity(context)} {batch.sender}")
+            if batch.lost > sender.lost:
+                node = next((flow.node for flow in batch.flows if flow.node), batch.sender.partition("/")[0])
+                self._lost(node, batch.lost - sender.lost, "the agent's queue was full")
             sender.lost = batch.lost
             # A sender that reconnects repeats a batch while its first copy is perhaps still being kept.
             async with sender.lock:

@@ -103,6 +103,54 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return tuple(Prefix.parse(text.strip()) for text in self.pod_nets.split(",") if text.strip())
 
 
+class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The hub: what takes flows, remembers them and shows them."""
+
+    listen: str = "127.0.0.1:8081"
+    """`host:port` of console and REST. Beyond the loopback a `token_file` is needed."""
+    grpc: str = "127.0.0.1:7443"
+    """`host:port` of the flow API. Where it is taken, another port is used. Beyond the loopback it needs the
+    TLS files."""
+    kubeconfig: str = ""
+    """The kubeconfig of the cluster whose policies explain the flows; empty for none."""
+    context: str = ""
+    """The context of the kubeconfig; empty for its current one."""
+    allow_hosts: str = ""
+    """Names beside localhost by which browsers may call the hub, separated by commas."""
+    token_file: str = ""
+    """File with the bearer token that every request but those for health must have; empty for none."""
+    tls_ca: str = ""
+    """File with the certificates that sign those of senders and readers of the flow API; empty, as the next
+    two, for plain text."""
+    tls_certificate: str = ""
+    """File with the hub's certificate."""
+    tls_key: str = ""
+    """File with the key of the hub's certificate."""
+    store: str = ""
+    """The folder of the flow store; empty for `flows` in the state folder."""
+    keep_hours: float = 168.0
+    """Hours for which flows are kept. Whole days are forgotten."""
+    keep_bytes: int = 10_000_000_000
+    """Bytes that the store may use; beyond, the oldest days are forgotten. 0 for no bound."""
+    from_goldmane: str = ""
+    """`host:port` of a Goldmane whose flows are followed and stored; empty for none."""
+    goldmane_ca: str = ""
+    """File with the certificates that sign the Goldmane's; empty, as the next two, for plain text."""
+    goldmane_certificate: str = ""
+    """File with the certificate that the hub shows to the Goldmane."""
+    goldmane_key: str = ""
+    """File with the key of that certificate."""
+    goldmane_server_name: str = ""
+    """The name in the Goldmane's certificate; empty for the host of its address."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no hub can work with. Raises ValueError."""
+        if self.keep_hours <= 0:
+            raise ValueError("keep_hours must be more than 0")
+        if self.keep_bytes < 0:
+            raise ValueError("keep_bytes must be 0 or more")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -110,6 +158,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The state folder: sockets, stores, certificates."""
     agent: AgentSettings = AgentSettings()
     """The node agent."""
+    hub: HubSettings = HubSettings()
+    """The hub."""
 
     @property
     def folder(self) -> Path:

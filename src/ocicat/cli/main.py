@@ -22,7 +22,15 @@ COMMANDS: Final = {
         "Walk a connection through the tiers: who allows or denies it, and why.",
     ),
     "selector": ("ocicat.cli.selector:selector", "Check a selector, and try it on labels."),
+    "up": ("ocicat.cli.up:up", "Run a Kubernetes cluster on this machine, with real pods and policy."),
+    "down": ("ocicat.cli.up:down", "Stop a cluster that `up` has started."),
+    "status": ("ocicat.cli.up:status", "Show how a cluster stands."),
+    "logs": ("ocicat.cli.up:logs", "Show what a part of a cluster has written."),
+    "reset": ("ocicat.cli.up:reset", "Stop a cluster and forget what it knows."),
     "agent": ("ocicat.cli.agent:agent", "Enforce policy on this node, and report its flows."),
+    "hub": ("ocicat.cli.hub:hub", "Take flows, remember them, and show them in the console."),
+    "flows": ("ocicat.cli.flows:flows", "List flows of a hub, or follow them."),
+    "top": ("ocicat.cli.top:top", "Show who talks most, again and again."),
     "completion": ("ocicat.cli.completion:completion", "Write the completion script of a shell."),
 }
 """Name → where the command is, and what the overview says of it."""

@@ -1,8 +1,8 @@
-"""The hub: takes records, hands them to readers at once, and remembers them.
+"""The hub: takes records, remembers them, and hands them to readers at once.
 
-Records are committed first; then readers have them and the sender is answered. So what a reader has seen survives
-a crash, and the positions by which readers go on after a break mean the same after a restart. Commits of many
-senders are joined: one writer at a time, and whoever arrives while it writes goes with the next.
+Records are committed first; then readers have them and the sender is answered. So what a reader has seen
+survives a crash, and the positions by which readers go on after a break mean the same after a restart.
+Commits of many senders are joined: one writer at a time; whoever arrives while it writes goes with the next.
 Source: spec/flows-and-console §3, design/dependencies "Flow store".
 """
 
@@ -53,7 +53,7 @@ class Hub:
     # --- taking ---------------------------------------------------------------------------------------------
 
     async def take(self, records: Sequence[FlowRecord]) -> None:
-        """Keep records; returns when they are committed. Raises what the store raises, and then none is kept."""
+        """Keep records; returns when they are committed. Raises what the store raises; then none is kept."""
         now = self._clock.now_ns()
         for record in records:
             number = self._store.number_of(record.variant)
@@ -105,7 +105,7 @@ class Hub:
             yield
 
     async def retain(self, keep_ns: int, most_bytes: int | None) -> int:
-        """Forget what is older than `keep_ns`, and the oldest while more is used; returns how many files went."""
+        """Forget what is older than `keep_ns`, and the oldest while more is used; return the files gone."""
         return await asyncio.to_thread(self._store.retain, self._clock.now_ns() - keep_ns, most_bytes)
 
     def lost(self, node: str, records: int, reason: str) -> None:
@@ -173,8 +173,7 @@ class Hub:
     async def since(self, position: int) -> tuple[list[Live], int]:
         """Return what came after a position, at most the newest 50,000, and how many before them are missing.
 
-        To be called inside `settled`. A position that this history never reached is from another one: all of it
-        is then missing.
+        To be called inside `settled`. After a position that this history never reached there is nothing.
         """
         if position > self._told:
             return [], 0

@@ -304,13 +304,15 @@ def _port_holds(operator: str, port: int, first: int, last: int) -> bool:
             return first <= port <= last
 
 
-def _policy_parts(value: str) -> tuple[str, str, str, str]:
+def _policy_parts(value: str) -> tuple[str, str, str, str, str]:
+    """Return kind, tier, namespace, name and action of `kind/tier/namespace/name@action`."""
+    value, _, action = value.partition("@")
     parts = value.split("/")
     if len(parts) < 4:
         # Fewer parts are the last ones: a name, a namespace and name, …
         parts = [""] * (4 - len(parts)) + parts
     kind, tier, namespace, *name = parts
-    return kind, tier, namespace, "/".join(name)
+    return kind, tier, namespace, "/".join(name), action
 
 
 def _hits(key: FlowKey) -> Iterator[Hit]:
@@ -330,6 +332,16 @@ def hit_matches(hit: Hit, kind: str, tier: str, namespace: str, name: str, actio
         and (not namespace or any(_part(namespace, spelling) for spelling in _spellings(named.namespace)))
         and (_part(name, named.name) or _part(name, f"{named.tier}.{named.name}"))
     )
+
+
+def hit_test(filter_: Filter) -> Callable[[Hit], bool]:
+    """Return what tells whether a single hit meets the clauses on policies; True where there are none."""
+    clauses = [
+        [_policy_parts(value) for value in clause.values]
+        for clause in filter_.clauses
+        if clause.field == "policy" and not clause.negated
+    ]
+    return lambda hit: all(any(hit_matches(hit, *parts) for parts in patterns) for patterns in clauses)
 
 
 def _part(wanted: str, found: str) -> bool:

@@ -51,6 +51,20 @@ class Variant(msgspec.Struct, frozen=True, order=True):
     dest_ip: str
     node: str
 
+    def record(self, start_ns: int, end_ns: int, counts: "FlowCounts") -> "FlowRecord":
+        """Return the record of this kind with times and counts."""
+        return FlowRecord(
+            self.key,
+            start_ns,
+            end_ns,
+            self.source_labels,
+            self.dest_labels,
+            counts,
+            self.source_ip,
+            self.dest_ip,
+            self.node,
+        )
+
 
 class FlowCounts(msgspec.Struct, frozen=True, gc=False):
     """What was counted in an interval; all are deltas. "In" is towards the reporting end (§11.3)."""

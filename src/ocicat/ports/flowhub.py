@@ -1,7 +1,7 @@
 """What the hub offers to those that serve it: history, live records, and how it stands."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -26,7 +26,7 @@ class Live(msgspec.Struct, frozen=True):
     """A record as it arrived."""
 
     position: int
-    """Counts records since the hub began; what a reader says to go on after a break."""
+    """Counts the records of a history; what a reader says to go on after a break."""
     number: int
     record: FlowRecord
     arrived_ns: int
@@ -72,10 +72,13 @@ class FlowHub(Protocol):
         """Return the hub's time, nanoseconds since 1970."""
 
     async def take(self, records: Sequence[FlowRecord]) -> None:
-        """Keep records: readers have them at once, and when this returns they survive a crash."""
+        """Keep records; when this returns, readers have them, and they survive a crash."""
 
     async def found(self, window: Window, filter_: Filter, step_ns: int | None = None) -> list[Found]:
         """Return sums by kind of flow and step of those that the filter lets through."""
+
+    async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
+        """Return sums of some kinds of flows, by number and step."""
 
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records of kinds of flows, the newest first."""
@@ -83,8 +86,24 @@ class FlowHub(Protocol):
     def variants(self, numbers_of: Callable[[Variant], bool]) -> list[tuple[int, Variant]]:
         """Return the kinds of flows in history for which a test holds."""
 
-    def listen(self, after: int | None = None) -> AbstractContextManager[Listener]:
-        """Begin to hear live records, from a position on where it is still known."""
+    def matcher(self, filter_: Filter) -> Callable[[Variant], bool]:
+        """Return a filter as a test, with the names of history for names that have a star."""
+
+    def oldest_ns(self) -> int | None:
+        """Return the begin of the oldest record in history."""
+
+    @property
+    def position(self) -> int:
+        """The position of the last record that readers were told."""
+
+    def settled(self) -> AbstractAsyncContextManager[None]:
+        """Inside, history holds exactly what readers were told, and both stay so: new records wait."""
+
+    def listen(self) -> AbstractContextManager[Listener]:
+        """Begin to hear live records."""
+
+    async def since(self, position: int) -> tuple[list[Live], int]:
+        """Return what came after a position, and how many records after it are missing; inside `settled`."""
 
     def standing(self) -> Standing:
         """Return how the hub stands."""

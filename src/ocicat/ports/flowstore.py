@@ -16,6 +16,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     start_ns: int
     end_ns: int
     counts: FlowCounts
+    position: int = 0
+    """Counts the rows of a store in the order in which they came; 0 in sums."""
 
 
 class Window(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +62,12 @@ class FlowStore(Protocol):
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
         """Return single rows as they came, the newest first, at most `limit`."""
+
+    def since(self, position: int, limit: int) -> list[Row]:
+        """Return the rows that came after a position, in order; the newest `limit` where there are more."""
+
+    def last_position(self) -> int:
+        """Return the position of the row that came last; 0 for an empty store."""
 
     def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
         """Forget what is older than the cutoff, then the oldest while more than `most_bytes` are used.

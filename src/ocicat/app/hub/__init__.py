@@ -1,0 +1,1 @@
+"""The hub, composed: settings → store, hub, servers, the cluster that it follows."""

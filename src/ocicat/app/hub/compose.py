@@ -1,0 +1,271 @@
+"""Settings → a running hub. The one place that knows every concrete class of it.
+
+`serve_hub` runs inside somebody's event loop, so that `ocicat up` can have a hub of its own; `run` is what
+`ocicat hub` does.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import msgspec
+import structlog
+from aiohttp import web
+
+from ocicat import api
+from ocicat.api.channel import MESSAGE_BYTES, TlsFiles
+from ocicat.api.collector import Collector
+from ocicat.api.flowservice import FlowService
+from ocicat.api.health import Health
+from ocicat.api.rest import FlowApi
+from ocicat.api.statistics import StatisticsService
+from ocicat.api.web import Access, application, is_expected
+from ocicat.api.whisker import WhiskerApi
+from ocicat.app.clock import SystemClock, chance
+from ocicat.app.hub.followed import FollowedCluster
+from ocicat.app.settings import HubSettings, Settings
+from ocicat.base.errors import OcicatError
+from ocicat.cluster.client import connect
+from ocicat.flows.hub import Hub
+from ocicat.flows.store.duck import DuckStore
+from ocicat.ports.policyview import NoPolicy, PolicyView
+
+CONSOLE: Final = Path(api.__file__).parent / "console"
+"""Where the built console is, if it is."""
+RETAIN_S: Final = 60.0
+"""How often old flows are forgotten."""
+NS_PER_H: Final = 3600 * 1_000_000_000
+
+log: Final = structlog.get_logger("ocicat.hub")
+
+
+class HubStartError(OcicatError):
+    """The hub cannot start: an address is taken, or it would be open to everybody."""
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """Where a running hub answers."""
+
+    http: tuple[str, ...]
+    """Addresses of console and REST: `http://127.0.0.1:8081`."""
+    grpc: tuple[str, ...]
+    """Addresses of the flow API: `127.0.0.1:7443`, `unix:/run/…`."""
+    instead_of: str = ""
+    """The address of the flow API that was taken, where another one is used instead."""
+    console: bool = False
+    """Whether this installation has the console built in."""
+
+
+async def serve_hub(
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[Serving], None],
+    sockets: Sequence[socket.socket] = (),
+    grpc_addresses: Sequence[str] = (),
+) -> None:
+    """Run a hub until `stop` is set.
+
+    Args:
+        settings: Where it listens, what it keeps, which cluster it follows.
+        stop: Ends it.
+        ready: Is told where it answers, once it does.
+        sockets: Listening sockets on which console and REST answer too, perhaps of another network namespace.
+        grpc_addresses: Addresses on which the flow API answers too, without TLS; `unix:/path` among them.
+
+    Raises:
+        OcicatError: It cannot start.
+    """
+    of_hub, clock = settings.hub, SystemClock()
+    access = _access(of_hub)
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(of_hub.store).expanduser() if of_hub.store else settings.folder / "flows"
+        store = DuckStore(folder)
+        stack.callback(store.close)
+        hub = Hub(store, clock)
+        collector = Collector(hub.take, clock, hub.lost)
+        policy, followed = await _policy(of_hub, stack)
+        bound = await stack.enter_async_context(
+            _flow_api(of_hub, grpc_addresses, collector, FlowService(hub), StatisticsService(hub))
+        )
+        handlers = (FlowApi(hub, policy, version("ocicat")), WhiskerApi(hub), Health(hub, collector))
+        urls = await stack.enter_async_context(_web(of_hub, application(*handlers, CONSOLE, access), sockets))
+        tasks = [asyncio.create_task(_retain(hub, of_hub))]
+        if followed is not None:
+            tasks.append(asyncio.create_task(followed.run()))
+        stack.push_async_callback(_cancelled, tasks)
+        built = (CONSOLE / "index.html").is_file()
+        instead = of_hub.grpc if of_hub.grpc and of_hub.grpc not in bound else ""
+        ready(Serving(urls, bound, "" if instead.endswith(":0") else instead, built))
+        log.info("hub.started", http=list(urls), grpc=list(bound), rows=store.stats().rows)
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            task.result()
+    log.info("hub.stopped")
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _access(settings: HubSettings) -> Access:
+    """Return who may ask. Raises HubStartError for a hub that everybody on the network could read."""
+    token = ""
+    if settings.token_file:
+        try:
+            token = Path(settings.token_file).expanduser().read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise HubStartError(f"{settings.token_file}: {error.strerror}") from error
+        if len(token) < 16:
+            raise HubStartError(f"{settings.token_file}: a token has 16 characters or more")
+    hosts = frozenset(name.strip() for name in settings.allow_hosts.split(",") if name.strip())
+    host, _ = host_and_port(settings.listen)
+    if not token and not is_expected(host, Access()):
+        raise HubStartError(
+            f"{settings.listen} can be reached from elsewhere: give a --token-file, or listen on 127.0.0.1"
+        )
+    return Access(hosts | {host}, token)
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split `host:port`, `[v6]:port`. Raises HubStartError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise HubStartError(f"{address!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+async def _policy(
+    settings: HubSettings, stack: contextlib.AsyncExitStack
+) -> tuple[PolicyView, FollowedCluster | None]:
+    if not settings.kubeconfig:
+        return NoPolicy(), None
+    client = connect(settings.kubeconfig, settings.context or None)
+    followed = FollowedCluster(client, SystemClock(), chance)
+    stack.push_async_callback(followed.close)
+    return followed, followed
+
+
+async def _retain(hub: Hub, settings: HubSettings) -> None:
+    while True:
+        gone = await hub.retain(int(settings.keep_hours * NS_PER_H), settings.keep_bytes or None)
+        if gone:
+            log.info("store.forgotten", files=gone)
+        await asyncio.sleep(RETAIN_S)
+
+
+# --- servers ------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _flow_api(
+    settings: HubSettings, more: Sequence[str], *services: Any
+) -> AsyncIterator[tuple[str, ...]]:
+    """Serve the flow API; yield where."""
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
+    server = grpc.aio.server(options=options)
+    for service in services:
+        service.add_to(server)
+    bound = []
+    if settings.grpc:
+        bound.append(_bind(server, settings))
+    for address in more:
+        server.add_insecure_port(address)
+        bound.append(address)
+    await server.start()
+    try:
+        yield tuple(bound)
+    finally:
+        await server.stop(0.5)
+
+
+def _bind(server: grpc.aio.Server, settings: HubSettings) -> str:
+    """Listen where it was said, or on a free port where that is taken; return the address."""
+    files = TlsFiles(settings.tls_ca, settings.tls_certificate, settings.tls_key).read()
+    host, port = host_and_port(settings.grpc)
+    if files is None and not is_expected(host, Access()):
+        raise HubStartError(f"{settings.grpc} can be reached from other machines: give it TLS files")
+
+    def add(address: str) -> int:
+        if files is None:
+            return int(server.add_insecure_port(address))
+        ca, certificate, key = files
+        credentials = grpc.ssl_server_credentials([(key, certificate)], ca, require_client_auth=True)
+        return int(server.add_secure_port(address, credentials))
+
+    shown = f"[{host}]" if ":" in host else host
+    if not _is_free(host, port):
+        log.warning("hub.port_taken", address=settings.grpc)
+        port = 0
+    try:
+        return f"{shown}:{add(f'{shown}:{port}')}"
+    except RuntimeError as error:
+        raise HubStartError(f"the flow API cannot listen on {shown}: {error}") from error
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+@contextlib.asynccontextmanager
+async def _web(
+    settings: HubSettings, app: web.Application, sockets: Sequence[socket.socket]
+) -> AsyncIterator[tuple[str, ...]]:
+    """Serve console and REST; yield where."""
+    # A reader of a stream stays for ever: it is not waited for.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        if settings.listen:
+            host, port = host_and_port(settings.listen)
+            try:
+                await web.TCPSite(runner, host, port).start()
+            except OSError as error:
+                raise HubStartError(
+                    f"{settings.listen} is taken, perhaps by another hub: choose another with --listen"
+                    if error.errno == errno.EADDRINUSE
+                    else f"cannot listen on {settings.listen}: {error.strerror}"
+                ) from error
+        for held in sockets:
+            await web.SockSite(runner, held).start()
+        yield tuple(_url(address) for address in runner.addresses)
+    finally:
+        await runner.cleanup()
+
+
+def _url(address: Any) -> str:
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(settings: Settings, ready: Callable[[Serving], None]) -> None:
+    """Run a hub until SIGTERM or SIGINT. Raises OcicatError where it cannot start."""
+
+    async def life() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve_hub(settings, stop=stop, ready=ready)
+
+    asyncio.run(life())
