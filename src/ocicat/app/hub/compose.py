@@ -21,9 +21,10 @@ import structlog
 from aiohttp import web
 
 from ocicat import api
-from ocicat.api.channel import MESSAGE_BYTES, TlsFiles
+from ocicat.api.channel import MESSAGE_BYTES, FlowServer, TlsFiles
 from ocicat.api.collector import Collector
 from ocicat.api.flowservice import FlowService
+from ocicat.api.goldmane import GoldmaneReader
 from ocicat.api.health import Health
 from ocicat.api.rest import FlowApi
 from ocicat.api.statistics import StatisticsService
@@ -101,6 +102,9 @@ async def serve_hub(
         tasks = [asyncio.create_task(_retain(hub, of_hub))]
         if followed is not None:
             tasks.append(asyncio.create_task(followed.run()))
+        if of_hub.from_goldmane:
+            reader = GoldmaneReader(_goldmane(of_hub), hub.take, clock, chance)
+            tasks.append(asyncio.create_task(reader.run()))
         stack.push_async_callback(_cancelled, tasks)
         built = (CONSOLE / "index.html").is_file()
         instead = of_hub.grpc if of_hub.grpc and of_hub.grpc not in bound else ""
@@ -156,6 +160,11 @@ async def _policy(
     followed = FollowedCluster(client, SystemClock(), chance)
     stack.push_async_callback(followed.close)
     return followed, followed
+
+
+def _goldmane(settings: HubSettings) -> FlowServer:
+    files = TlsFiles(settings.goldmane_ca, settings.goldmane_certificate, settings.goldmane_key)
+    return FlowServer(settings.from_goldmane, files, settings.goldmane_server_name)
 
 
 async def _retain(hub: Hub, settings: HubSettings) -> None:
