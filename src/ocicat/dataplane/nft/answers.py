@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from ocicat.dataplane.nft.ports import Answer, Dispatch, IcmpTable, PortTable, ProtocolTable, dispatch_of
 from ocicat.dataplane.nft.ruleset import Chain, digest
 from ocicat.dataplane.nft.settings import RulesetSettings
@@ -32,66 +34,97 @@ _SPELLED_OUT: Final = 8
 """Port ranges up to this size are written port by port, into the hash that holds single ports."""
 
 
+class Answering(msgspec.Struct, frozen=True):
+    """What answers for peers of one signature."""
+
+    name: str
+    """The chain to go to."""
+    chains: tuple[Chain, ...]
+    """That chain, and all it leads to but numbered traces."""
+    numbers: frozenset[int]
+    """The numbers of the traces it leads to."""
+
+
 class Answers:
-    """Collects the chains that answer, for one direction."""
+    """Makes the chains that answer, for one direction."""
 
     def __init__(self, plan: Plan, direction: Direction, book: TraceBook, settings: RulesetSettings) -> None:
-        """Start with no chain."""
+        """Take what answers depend on; `book` gives outcomes their numbers."""
         self.plan = plan
-        self.settings = settings
         self.direction = direction
-        self.chains: dict[str, Chain] = {}
-        self.used: set[int] = set()
-        """The trace numbers that some chain leads to."""
+        self.settings = settings
         self._book = book
-        self._of_outcome: dict[Outcome, Answer] = {}
+        self._numbers: dict[Outcome, int] = {}
 
-    def signature_chain(self, program: Program, signature: Signature) -> str:
-        """Return the name of the chain that answers for peers of a signature."""
-        rules = [(position, program.rules[position]) for position in numbers_of(signature.bits)]
-        answers: dict[int, Answer] = {}
+    def answering(self, program: Program, signature: Signature) -> Answering:
+        """Return what answers for peers of a signature."""
+        return _Scribe(self, program, signature).answering()
 
-        def ask(transport: Transport) -> Answer:
-            bits = 0
-            for position, bound in rules:
-                if bound.transport_matches(program.family, transport):
-                    bits |= 1 << position
-            live = program.live_bits(signature, transport, bits)
-            if live not in answers:
-                answer = self._trace(program.outcome(self.plan, live))
-                answers[live] = self._logged(program, live, answer)
-            return answers[live]
+    def number(self, outcome: Outcome) -> int:
+        """Return the number of an outcome."""
+        found = self._numbers.get(outcome)
+        if found is None:
+            found = self._numbers[outcome] = self._book.id_of(self.direction, outcome)
+        return found
 
-        dispatch = dispatch_of(program, signature, ask)
-        return self._add("s", tuple(self._dispatch_rules(dispatch, ICMP_OF_FAMILY[program.family])))
 
-    def _logged(self, program: Program, live: int, answer: Answer) -> Answer:
+class _Scribe:
+    """Writes down the answers of one signature."""
+
+    def __init__(self, answers: Answers, program: Program, signature: Signature) -> None:
+        self._answers = answers
+        self._program = program
+        self._signature = signature
+        self._rules = [(position, program.rules[position]) for position in numbers_of(signature.bits)]
+        self._by_live: dict[int, Answer] = {}
+        self._chains: dict[str, Chain] = {}
+        self._numbers: set[int] = set()
+
+    def answering(self) -> Answering:
+        dispatch = dispatch_of(self._program, self._signature, self._ask)
+        icmp_number = ICMP_OF_FAMILY[self._program.family]
+        name = self._add("s", tuple(self._dispatch_rules(dispatch, icmp_number)))
+        return Answering(name, tuple(self._chains.values()), frozenset(self._numbers))
+
+    def _ask(self, transport: Transport) -> Answer:
+        bits = 0
+        for position, bound in self._rules:
+            if bound.transport_matches(self._program.family, transport):
+                bits |= 1 << position
+        live = self._program.live_bits(self._signature, transport, bits)
+        answer = self._by_live.get(live)
+        if answer is None:
+            answer = self._by_live[live] = self._logged(live, self._trace(live))
+        return answer
+
+    def _trace(self, live: int) -> Answer:
+        """Return the trace chain for the rules that match. The chain of a number that all lack is ours to
+        add."""
+        outcome = self._program.outcome(self._answers.plan, live)
+        number = self._answers.number(outcome)
+        self._numbers.add(number)
+        if number == UNKNOWN:
+            chain = trace_chain(self._answers.direction, number, outcome)
+            self._chains[chain.name] = chain
+        return trace_name(self._answers.direction, number, outcome)
+
+    def _logged(self, live: int, answer: Answer) -> Answer:
         """Return a chain that logs what the Log rules on the way ask for, and then gives the answer."""
-        passed = program.logged(self.plan, live)
+        plan, settings = self._answers.plan, self._answers.settings
+        passed = self._program.logged(plan, live)
         if not passed:
             return answer
-        prefixes = (log_prefix(self.plan, program, bound, self.settings.log_prefix) for bound in passed)
-        limit = ""
-        if self.settings.log_rate_per_s:
-            limit = f"limit rate {self.settings.log_rate_per_s}/second burst 5 packets "
+        prefixes = (log_prefix(plan, self._program, bound, settings.log_prefix) for bound in passed)
+        limit = (
+            f"limit rate {settings.log_rate_per_s}/second burst 5 packets " if settings.log_rate_per_s else ""
+        )
         rules = (f'{limit}log prefix "{prefix}"' for prefix in prefixes)
         return self._add("l", (*rules, f"goto {answer}"))
 
-    def _trace(self, outcome: Outcome) -> Answer:
-        """Return the trace chain of an outcome."""
-        answer = self._of_outcome.get(outcome)
-        if answer is None:
-            number = self._book.id_of(self.direction, outcome)
-            self.used.add(number)
-            chain = trace_chain(self.direction, number, outcome)
-            self.chains[chain.name] = chain
-            answer = self._of_outcome[outcome] = chain.name
-        return answer
-
     def _add(self, kind: str, rules: tuple[str, ...]) -> str:
         """Add a chain under the name of its content, and return the name."""
-        name = f"{SHORT[self.direction]}_{kind}_{digest(rules)}"
-        self.chains[name] = Chain(name, rules)
+        name = f"{SHORT[self._answers.direction]}_{kind}_{digest(rules)}"
+        self._chains[name] = Chain(name, rules)
         return name
 
     # --- writing a dispatch down ----------------------------------------------------------------------------
@@ -208,10 +241,16 @@ def trace_chain(direction: Direction, number: int, outcome: Outcome) -> Chain:
         verdict = "return"
     else:
         verdict = "goto account_allow"
-    name = f"{SHORT[direction]}_t{number}"
-    if number == UNKNOWN:
-        return Chain(f"{name}_{'allow' if allows else 'deny'}", (f"ct mark set ct mark & {half}", verdict))
-    return Chain(name, (f"ct mark set ct mark & {half}", verdict, *_explained(outcome)))
+    why = () if number == UNKNOWN else _explained(outcome)
+    return Chain(trace_name(direction, number, outcome), (f"ct mark set ct mark & {half}", verdict, *why))
+
+
+def trace_name(direction: Direction, number: int, outcome: Outcome) -> str:
+    """Return the name of the chain of an outcome; UNKNOWN has two, as it stands for many outcomes."""
+    if number != UNKNOWN:
+        return f"{SHORT[direction]}_t{number}"
+    allows = outcome.enforced.action is Action.ALLOW
+    return f"{SHORT[direction]}_t{number}_{'allow' if allows else 'deny'}"
 
 
 def _explained(outcome: Outcome) -> Iterator[str]:

@@ -14,7 +14,7 @@ from ocicat.base.problem import Where
 from ocicat.dataplane.nft.difference import Transaction, difference
 from ocicat.dataplane.nft.driver import KernelRefusedError
 from ocicat.dataplane.nft.listing import as_rendered, deviations, restored_traces
-from ocicat.dataplane.nft.render import Interfaces, render
+from ocicat.dataplane.nft.render import Interfaces, Renderer
 from ocicat.dataplane.nft.ruleset import Ruleset
 from ocicat.dataplane.nft.services import (
     DEFAULT_SERVICE_SETTINGS,
@@ -112,6 +112,7 @@ class NftKernel:
         """Drive the tables of `settings` and `services`; None leaves Services to a kube-proxy."""
         self._nft = nft
         self._settings = settings
+        self._renderer = Renderer(settings)
         self._service_settings = services
         self._node = node
         self._policy = _Table(nft, settings.table)
@@ -178,7 +179,7 @@ class NftKernel:
 
     def _rendered(self, plan: Plan, interfaces: Interfaces, refused: Collection[PolicyKey]) -> Ruleset:
         chosen = closed(plan, refused) if refused else plan
-        return render(chosen, interfaces, self.book, self._settings)
+        return self._renderer.render(chosen, interfaces, self.book)
 
     # --- who is to blame ------------------------------------------------------------------------------------
 

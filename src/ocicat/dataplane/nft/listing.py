@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ocicat.dataplane.nft.peers import Segment
+from ocicat.dataplane.nft.kinds import Segment
 from ocicat.dataplane.nft.render import range_text
 from ocicat.dataplane.nft.ruleset import Chain, Container, Ruleset
 from ocicat.dataplane.traces import TraceBook
