@@ -66,16 +66,26 @@ class Credentials(msgspec.Struct, frozen=True):
 def ensure_credentials(folder: Path, names: Sequence[str], now: datetime.datetime) -> Credentials:
     """Return the credentials in `folder`, made where they are absent, stale, or lack one of `names`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ca_key, ca = _ensure_ca(folder, now)
-    if not _is_good(folder / "server.crt", names, now):
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _issue(ca_key, ca, key, now, "kube-apiserver", (), names)
-        _write(folder / "server.key", _key_pem(key))
-        _write(folder / "server.crt", _pem(certificate) + _pem(ca))
+    ca = ensure_server(folder, names, now, "kube-apiserver")
     token_file = folder / "admin.token"
     if not token_file.exists():
         _write(token_file, secrets.token_urlsafe(32).encode())
     return Credentials(folder, _pem(ca), token_file.read_text().strip(), _ensure_key(folder / "accounts.key"))
+
+
+def ensure_server(
+    folder: Path, names: Sequence[str], now: datetime.datetime, subject: str
+) -> x509.Certificate:
+    """Have `ca.crt`, `server.crt` and `server.key` in `folder`, made where absent, stale, or lacking one of
+    `names`; return the CA.
+    """
+    ca_key, ca = _ensure_ca(folder, now)
+    if not _is_good(folder / "server.crt", names, now):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _issue(ca_key, ca, key, now, subject, (), names)
+        _write(folder / "server.key", _key_pem(key))
+        _write(folder / "server.crt", _pem(certificate) + _pem(ca))
+    return ca
 
 
 def client_certificate(
