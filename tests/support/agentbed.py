@@ -79,6 +79,10 @@ class AgentBed:
                 env={**os.environ, "PYTHONPATH": path, **(environment or {})},
             )
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._processes[name].pid
+
     def stop(self, name: str) -> int:
         """Ask a process to end; return its exit code."""
         process = self._processes.pop(name)

@@ -61,6 +61,9 @@ class Routes:
             opened: Opens a socket of NETLINK_ROUTE in the namespace; None opens them in that of this thread.
         """
         opened = opened or opened_here
+        self._changes = 0
+        self._table: tuple[int, RouteTable] | None = None
+        """The routes, and how many changes had been noticed when they began to be read."""
         self._asking = NetlinkSocket(opened())
         self._listening = opened()
         self._listening.setblocking(False)
@@ -78,17 +81,28 @@ class Routes:
         return self._listening.fileno()
 
     def changed(self) -> bool:
-        """Tell whether something has changed since the last call; never waits."""
+        """Tell whether something has changed since the last call, or to `current`; never waits."""
         found = False
         while True:
             try:
                 self._listening.recv(1 << 16)
             except BlockingIOError:
-                return found
+                break
             except OSError:
                 # ENOBUFS: so much has changed that it was dropped; all is read anew anyway.
-                return True
+                found = True
+                break
             found = True
+        self._changes += found
+        return found
+
+    def current(self) -> RouteTable:
+        """Return the routes of now; they are read only where something has changed. Raises NetlinkError."""
+        self.changed()
+        changes = self._changes
+        if self._table is None or self._table[0] != changes:
+            self._table = changes, self.read()
+        return self._table[1]
 
     def read(self) -> RouteTable:
         """Return the routes of now. Raises NetlinkError."""

@@ -98,7 +98,10 @@ def test_routes_of_a_node_with_pods(pods_net):
     table = routes.read()
     assert {table.interface(address) for address in addresses} == {pod.interface}
     assert table == routes.read()
+    assert routes.current() is routes.current(), "nothing has changed, so nothing is read"
     pods_net.remove("web")
-    assert routes.changed()
-    assert routes.read().interface(addresses[0]) != pod.interface
+    assert routes.current().interface(addresses[0]) != pod.interface
+    (other,) = pods_net.add({"other": addresses[:1]})
+    assert routes.changed(), "whoever notices a change does not keep it from the others"
+    assert routes.current().interface(addresses[0]) == other.interface
     routes.close()

@@ -61,7 +61,7 @@ def compose(settings: Settings) -> Agent:
         mirror=mirror,
         inbox=inbox,
         synced=lambda: agent.synced,
-        routes=routes.read,
+        routes=routes.current,
         kernel=kernel,
         timer=timer,
         chance=chance,
