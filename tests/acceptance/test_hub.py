@@ -43,7 +43,9 @@ class Stream:
             contextlib.suppress(httpx.HTTPError),
             httpx.stream("GET", url, headers=headers, timeout=60, trust_env=False) as response,
         ):
-            self.headers = dict(response.headers)
+            with self._arrived:
+                self.headers = dict(response.headers)
+                self._arrived.notify_all()
             self._lines(response.iter_lines())
 
     def _lines(self, lines: Iterable[str]) -> None:
@@ -129,6 +131,7 @@ def test_a_pushed_record_reaches_open_streams(real_hub: RealHub) -> None:
     ours = Stream(f"{real_hub.url}/api/v1/flows/stream?q=port%3D3306")
     theirs = Stream(f"{real_hub.url}/whisker-backend/flows?watch=true")
     ours.wait(lambda stream: any(kind == "caught-up" for kind, _, _ in stream.events))
+    theirs.wait(lambda stream: stream.headers)  # it has no backfill: what comes before, it never sees
     real_hub.push([denied_record(), flow_record()])
     ours.wait(lambda stream: stream.ports() == [3306])
     theirs.wait(lambda stream: len(stream.events) == 2)

@@ -102,7 +102,7 @@ class RealHub:
         self.folder = folder
         self.arguments = arguments
         self.environment = environment or {}
-        self.process: subprocess.Popen[str]
+        self.process: subprocess.Popen[bytes]
         self.url = self.grpc = ""
         self.start()
 
@@ -125,7 +125,6 @@ class RealHub:
                 [*argv, *self.arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                text=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         said = self._said()
@@ -136,12 +135,12 @@ class RealHub:
         out, said = self.process.stdout, ""
         assert out is not None
         deadline = time.monotonic() + DEADLINE_S
-        while "flow API: " not in said:
+        while not re.search(r"flow API: \S+\n", said):
             assert time.monotonic() < deadline, (self.folder / "hub.log").read_text()
             if select.select([out], [], [], 0.5)[0]:
-                line = out.readline()
-                assert line, (self.folder / "hub.log").read_text()
-                said += line
+                part = os.read(out.fileno(), 4096)
+                assert part, (self.folder / "hub.log").read_text()
+                said += part.decode()
         return said
 
     def kill(self) -> None:
