@@ -10,6 +10,7 @@ Environment: PORT (3306), DATA (the file, /var/lib/catfacts/catfacts.sqlite).
 import asyncio
 import logging
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ UNKNOWN_DATABASE: Final = 1049
 NO_SUCH_TABLE: Final = 1146
 TABLE_EXISTS: Final = 1050
 DUPLICATE_ENTRY: Final = 1062
+_PAINT: Final = re.compile(r"\x1b\[\d*m")
+"""What underlines a place in a message for a terminal."""
 
 Rows = tuple[Sequence[Sequence[Any]], Sequence[str]]
 
@@ -55,7 +58,7 @@ class StoreSession(Session):  # type: ignore[misc] # the protocol library is not
         self._peer = ""
 
     async def init(self, connection: Connection) -> None:
-        """Begin. Raises MysqlError for a database that does not exist."""
+        """Begin."""
         await super().init(connection)
         self._peer = peer_name(connection.stream.writer.get_extra_info("peername"))
         tell("connection.opened", peer=self._peer, user=self.username or "")
@@ -87,8 +90,17 @@ class StoreSession(Session):  # type: ignore[misc] # the protocol library is not
             }
         }
 
+    async def handle_query(self, sql: str, attrs: dict[str, str]) -> Any:
+        """Parse and run what a client sent. Raises MysqlError."""
+        try:
+            return await super().handle_query(sql, attrs)
+        except SqlglotError as error:
+            raise MysqlError(_PAINT.sub("", str(error)), ErrorCode.PARSE_ERROR) from error
+
     async def query(self, expression: exp.Expression, sql: str, attrs: dict[str, str]) -> Rows:
         """Run a statement. Raises MysqlError."""
+        if self.database:  # the protocol library lets a client begin with any name
+            _check_database(self.database)
         for table in expression.find_all(exp.Table):
             if table.db:
                 _check_database(table.db)
@@ -103,10 +115,7 @@ class StoreSession(Session):  # type: ignore[misc] # the protocol library is not
             case exp.Insert() if "ON DUPLICATE KEY" in expression.sql("mysql"):
                 raise MysqlError("ON DUPLICATE KEY is not supported here", ErrorCode.NOT_SUPPORTED_YET)
             case _:
-                try:
-                    return self._execute(expression.sql("sqlite"))
-                except SqlglotError as error:
-                    raise MysqlError(str(error), ErrorCode.PARSE_ERROR) from error
+                return self._execute(expression.sql("sqlite"))
 
     def _create_database(self, expression: exp.Create) -> Rows:
         if expression.this.name != DATABASE:

@@ -1,8 +1,8 @@
 """The simulated public network: a server that answers under public names, over real TLS.
 
 Under every name that it is given it answers as `catfact.ninja` does, `/fact` with a fact as JSON, and has a
-page that says where one is. Connections are kept alive and never closed while idle. Its certificate comes from
-the lab's authority (`ocicat.cluster.pods.programs.certificates`), which the images trust.
+page that says where one is. Connections are kept alive and never closed while idle. Its certificate comes
+from the lab's authority (`ocicat.cluster.pods.programs.certificates`), which the images trust.
 
 As a program it listens on ports of its own; whoever has sockets in the right namespace calls `start`.
 """
