@@ -204,9 +204,12 @@ class NetlinkSocket:
 
     def _forget_the_rest(self) -> None:
         """Take from the socket what a refused batch said besides, so that the next answer is its own."""
+        timeout_s = self._socket.gettimeout()
+        self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
-                self._socket.recv(_LARGEST, socket.MSG_DONTWAIT)
+                self._socket.recv(_LARGEST)
+        self._socket.settimeout(timeout_s)
 
 
 def last_header(datagram: bytes) -> tuple[int, int, int] | None:

@@ -93,8 +93,15 @@ class Collector:
         self._emptied = True
 
     def marks_in_use(self) -> frozenset[int]:
-        """Return the marks whose trace ids must not be given to others yet. Waits for a look to end."""
+        """Look, and return the marks whose trace ids must not be given to other outcomes yet.
+
+        What the look finds is reported by the next one. Blocks as `look` does. Raises AccountsError.
+        """
         with self._lock:
+            if not self._adopted:
+                self._adopt()
+            self._aggregator.take_counted(self._accounts.counted(), self._moment())
+            self._list(())
             return self._aggregator.marks_in_use()
 
     @property

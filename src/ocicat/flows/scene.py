@@ -19,9 +19,10 @@ from ocicat.engine.identity import (
     attributed_service,
     flow_ends,
 )
-from ocicat.engine.plan import NO_ENDPOINTS, EndpointPlan, Plan
+from ocicat.engine.judge import Judge
+from ocicat.engine.plan import NO_ENDPOINTS, Plan
 from ocicat.engine.policy import Direction, EntityKind
-from ocicat.engine.program import ANY_PORT, Program, Transport, bind
+from ocicat.engine.program import Transport
 from ocicat.flows.tuples import FlowTuple
 from ocicat.model.flow import Reporter, Trace
 from ocicat.model.net import Address
@@ -43,7 +44,7 @@ class Scene:
         self.plan = plan
         self.node = node
         self._services = services
-        self._programs: dict[tuple[Direction, Address], Program | None] = {}
+        self._judge = Judge(plan)
 
     @cached_property
     def _identity(self) -> IdentityIndex:
@@ -140,29 +141,10 @@ class Scene:
         near, far = flow.source, flow.destination
         if reporter is Reporter.DST:
             near, far = far, near
-        program = self._program(direction, near)
-        if program is None:
+        if self._judge.asks_source_port(direction, near):
             return None
-        transport = _transport(flow)
-        signature = program.signature(self.plan, far)
-        live = program.live_bits(signature, transport, program.transport_bits(transport))
-        return program.outcome(self.plan, live).pending.trace
-
-    def _program(self, direction: Direction, local: Address) -> Program | None:
-        key = (direction, local)
-        if key not in self._programs:
-            entity = self.plan.owner(local, EntityKind.WORKLOAD)
-            endpoint = self.plan.endpoints.get(entity.key) if entity is not None else None
-            self._programs[key] = self._bound(endpoint, direction, local) if endpoint else None
-        return self._programs[key]
-
-    def _bound(self, endpoint: EndpointPlan, direction: Direction, local: Address) -> Program | None:
-        program = bind(self.plan, self.plan.classes[endpoint.class_id(direction)], local)
-        asks = any(
-            rule.source_ports != ANY_PORT or (rule.peer_ports and direction is Direction.INGRESS)
-            for rule in program.rules
-        )
-        return None if asks else program
+        found = self._judge.outcome(direction, near, far, _transport(flow))
+        return found.pending.trace if found is not None else None
 
 
 def _transport(flow: FlowTuple) -> Transport:
