@@ -187,7 +187,10 @@ class Agent:
         while True:
             await self._timer.sleep(RECYCLE_S)
             if self._timer.monotonic_ns() - self._passed_ns > SETTLED_NS:
-                await self._enforcer.recycle(self._accounting.marks_in_use)
+                try:
+                    await self._enforcer.recycle(self._accounting.marks_in_use)
+                except OcicatError as error:
+                    log.warning("traces.kept", reason=str(error))
 
     async def _verification(self, heal: bool) -> Verification:
         found = await self._enforcer.verify(heal=heal)
