@@ -66,9 +66,9 @@ def built_console() -> Path:
     return BUILT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless browser."""
+    """A headless browser. While it runs, no test of the same thread can have an event loop of its own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if not path:
         lacking("Debian's chromium")

@@ -1,4 +1,4 @@
-"""The filter language: what a clause lets through, where a mistake is. Source: flows-and-console §4.2, §12."""
+"""The filter language: what a clause lets through, and where a mistake is. Source: flows-and-console §4.2."""
 
 import msgspec
 import pytest
