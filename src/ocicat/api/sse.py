@@ -7,6 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
+from ocicat.api.headers import SECURITY
+
 HEARTBEAT_S: Final = 15.0
 
 
@@ -21,6 +23,7 @@ class Events:
                 "Content-Type": "text/event-stream",
                 "Cache-Control": "no-cache",
                 "X-Accel-Buffering": "no",
+                **SECURITY,
             }
         )
         self._writing = asyncio.Lock()

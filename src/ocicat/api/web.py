@@ -16,20 +16,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from ocicat.api.asking import BadRequestError
+from ocicat.api.headers import SECURITY
 from ocicat.api.health import Health
 from ocicat.api.rest import FlowApi
-from ocicat.api.whisker import WhiskerApi
+from ocicat.api.whisker import WhiskerApi, WhiskerError
 
-SECURITY: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 OPEN_PATHS: Final = ("/healthz", "/readyz")
 
 
@@ -108,8 +99,14 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except BadRequestError as error:
         return failure(400, str(error), error.column)
+    except WhiskerError as error:
+        body = msgspec.json.encode({"error": str(error)}) + b"\n"
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return web.Response(status=error.status, body=body, headers=headers)
     except web.HTTPMethodNotAllowed:
         return failure(405, "only GET is answered")
+    except web.HTTPException as error:
+        return web.Response(status=error.status, text=f"{error.status} {error.reason}\n")
 
 
 def failure(status: int, message: str, column: int = 0) -> web.Response:
@@ -127,12 +124,15 @@ class Page:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Return a file, or the page."""
+        wanted = request.match_info["path"]
+        if wanted.startswith(("api/", "whisker-backend/")):
+            return web.Response(status=404, text="404 page not found\n")
         if self._folder is None:
             text = (
                 "This installation has no console built in. The API is below /api/v1 and /whisker-backend.\n"
             )
             return web.Response(status=404, text=text)
-        path = (self._folder / request.match_info["path"]).resolve()
+        path = (self._folder / wanted).resolve()
         if path.is_file() and path.is_relative_to(self._folder):
             # Built files carry a digest in their name and never change.
             lasting = "assets" in path.relative_to(self._folder).parts

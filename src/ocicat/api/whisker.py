@@ -15,6 +15,7 @@ from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, flows_of, shown_na
 from ocicat.api.moments import instant, window_of
 from ocicat.api.sse import Events
 from ocicat.api.whiskerfilters import BadFiltersError, filters_of
+from ocicat.base.errors import OcicatError
 from ocicat.model.flow import HitKind
 from ocicat.model.flowfilter import GLOBAL, Filter
 from ocicat.model.record import FlowKey
@@ -41,14 +42,13 @@ HINTS: Final = (
 JSON: Final = "application/json; charset=utf-8"
 
 
-class WhiskerError(web.HTTPException):
-    """An error in Whisker's shape: `{"error": …}` and a newline."""
+class WhiskerError(OcicatError):
+    """A request that is answered in Whisker's shape: `{"error": …}` and a newline (§7.4)."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Say what is wrong."""
-        self.status_code = status
-        body = msgspec.json.encode({"error": message}) + b"\n"
-        super().__init__(body=body, content_type="application/json")
+        """Say what is wrong, with the status of the answer."""
+        super().__init__(message)
+        self.status = status
 
 
 class WhiskerApi:
