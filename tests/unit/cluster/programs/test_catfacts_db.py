@@ -95,9 +95,9 @@ def test_refusals_have_mysqls_numbers_and_leave_the_connection_good(cursor, sql,
 
 
 def test_another_database_is_unknown(db):
-    with pymysql.connect(host="127.0.0.1", port=db, user="anybody", database="dogs") as connection:
-        with connection.cursor() as found, pytest.raises(pymysql.OperationalError) as caught:
-            found.execute("CREATE TABLE mine (a INT)")
+    connection = pymysql.connect(host="127.0.0.1", port=db, user="anybody", database="dogs")
+    with connection, connection.cursor() as found, pytest.raises(pymysql.OperationalError) as caught:
+        found.execute("CREATE TABLE mine (a INT)")
     assert caught.value.args[0] == 1049
 
 
@@ -105,12 +105,11 @@ def test_what_was_stored_is_there_after_a_kill(tmp_path):
     with programs() as starting:
         for wanted in (0, 1):
             program = starting.start("catfacts_db", PORT=0, DATA=tmp_path / "deep" / "db.sqlite")
-            with pymysql.connect(
-                host="127.0.0.1", port=program.port, user="x", database="catfacts"
-            ) as connection:
-                with connection.cursor() as found:
-                    found.execute("CREATE TABLE IF NOT EXISTS cats (name TEXT)")
-                    found.execute("SELECT COUNT(*) FROM cats")
-                    assert found.fetchone() == (wanted,)
-                    found.execute("INSERT INTO cats (name) VALUES ('Mia')")
+            address = {"host": "127.0.0.1", "port": program.port, "user": "x", "database": "catfacts"}
+            connection = pymysql.connect(**address)
+            with connection, connection.cursor() as found:
+                found.execute("CREATE TABLE IF NOT EXISTS cats (name TEXT)")
+                found.execute("SELECT COUNT(*) FROM cats")
+                assert found.fetchone() == (wanted,)
+                found.execute("INSERT INTO cats (name) VALUES ('Mia')")
                 program.end(9)

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SOA, SRV, TXT, A, DNSError, DNSRecord
 
@@ -21,6 +21,8 @@ UPSTREAM_S: Final = 2.0
 IDLE_S: Final = 30.0
 QUESTIONS_AT_ONCE: Final = 500
 DNS_PORT: Final = 53
+_UNREADABLE: Final = (DNSError, ValueError, IndexError, struct.error)
+"""What dnslib raises for bytes that are no message."""
 
 
 class NameServer:
@@ -83,7 +85,7 @@ class NameServer:
         """Return the answer to a message; None for what is no question at all."""
         try:
             request = DNSRecord.parse(data)
-        except (DNSError, ValueError, IndexError, struct.error, UnicodeError):
+        except _UNREADABLE:
             return None
         if request.header.qr or self._free <= 0:
             return None
@@ -139,9 +141,9 @@ class NameServer:
             for record in found.records:
                 reply.add_answer(_resource(record))
         elif self._upstreams:
-            told = DNSRecord.parse(await self._forwarded(question, bytes(question.pack())))
-            for row in told.rr:
-                reply.add_answer(row)
+            told = await self._forwarded(question, bytes(question.pack()))
+            with contextlib.suppress(*_UNREADABLE):  # what upstream says in no known form is left out
+                reply.add_answer(*DNSRecord.parse(told).rr)
 
     def _authority(self) -> RR:
         domain = self._zone.domain
@@ -172,8 +174,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # which it is, whatever its class says
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if self._transport is not None:
