@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
+from ocicat.api.moments import LATEST_NS, NS
 from ocicat.base.errors import OcicatError
 from ocicat.model.flowfilter import Filter, FilterError, parse
 from ocicat.ports.flowstore import Window
 
-NS: Final = 1_000_000_000
 DEFAULT_LIMIT: Final = 500
 MOST: Final = 20_000
 DEFAULT_FROM: Final = "-3600"
@@ -66,7 +66,7 @@ def expression(text: str) -> Filter:
 def moment(text: str, now_ns: int, name: str) -> int:
     """Return a time: RFC 3339, or seconds back from now with a minus sign. Raises BadRequestError."""
     if re.fullmatch(r"-[0-9]{1,12}(\.[0-9]{1,9})?", text):
-        return now_ns + int(float(text) * NS)
+        return max(0, now_ns + int(float(text) * NS))
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
@@ -75,7 +75,7 @@ def moment(text: str, now_ns: int, name: str) -> int:
         ) from error
     if found.tzinfo is None:
         raise BadRequestError(f"{name} says no time zone: add Z for UTC")
-    return int(found.timestamp() * 1000) * 1_000_000
+    return min(max(0, int(found.timestamp() * 1000) * 1_000_000), LATEST_NS)
 
 
 def number(query: Mapping[str, str], name: str, default: int, most: int) -> int:

@@ -24,6 +24,12 @@ REMEMBER_NS: Final = 300 * SECOND_NS
 SENDERS: Final = 10_000
 """Runs of senders whose last batch is remembered: more agents than a cluster has nodes."""
 
+AHEAD_NS: Final = 86_400 * SECOND_NS
+"""How far ahead of ours a sender's clock may be."""
+
+LARGEST: Final = 2**53
+"""The largest count of one record: sums of a thousand such stay within 64 bits."""
+
 Take = Callable[[Sequence[FlowRecord]], Awaitable[None]]
 """Keeps records; when it returns, their sender may forget them."""
 
@@ -42,6 +48,7 @@ class Collector:
         """Hand records to `take`, and tell `lost` what senders say that they have given up."""
         self._take = take
         self._lost = lost
+        self._clock = clock
         self._seen = _Seen(clock)
         self.received = 0
         """Flows received since the start, repetitions and refused ones included."""
@@ -107,10 +114,21 @@ class Collector:
 
     def _readable(self, flow: pb.Flow) -> FlowRecord | None:
         try:
-            return record_of(flow)
+            record = record_of(flow)
         except RecordError:
             self.refused += 1
             return None
+        if is_plausible(record, self._clock.now_ns()):
+            return record
+        self.refused += 1
+        return None
+
+
+def is_plausible(record: FlowRecord, now_ns: int) -> bool:
+    """Tell whether a record can be true: time goes forward and not far ahead, counts are counts."""
+    return 0 <= record.start_ns <= min(record.end_ns, now_ns + AHEAD_NS) and all(
+        0 <= count <= LARGEST for count in record.counts.values()
+    )
 
 
 def identity(context: Any) -> str:

@@ -13,7 +13,7 @@ import grpc.aio
 import structlog
 
 from ocicat.api.channel import FlowServer, TlsFilesError
-from ocicat.api.collector import Take
+from ocicat.api.collector import Take, is_plausible
 from ocicat.api.moments import HISTORY_NS, NS
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
@@ -74,6 +74,9 @@ class GoldmaneReader:
         try:
             record = record_of(flow)
         except RecordError:
+            self.refused += 1
+            return None
+        if not is_plausible(record, self._timer.now_ns()):
             self.refused += 1
             return None
         return None if (record.key, record.start_ns) in self._seen else record

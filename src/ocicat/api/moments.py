@@ -6,6 +6,8 @@ from ocicat.ports.flowstore import Window
 
 NS: Final = 1_000_000_000
 BUCKET_NS: Final = 15 * NS
+LATEST_NS: Final = 2**62
+"""The latest time that a question can mean, in the year 2116."""
 HISTORY_NS: Final = 3600 * NS
 """How far back the original's history goes; ours goes further, and an absolute time reaches it."""
 
@@ -14,7 +16,8 @@ def instant(seconds: int, now_ns: int, default_ns: int) -> int:
     """Return a time: positive is absolute, negative is before now, zero is the default."""
     if seconds == 0:
         return default_ns
-    return seconds * NS if seconds > 0 else now_ns + seconds * NS
+    found = seconds * NS if seconds > 0 else now_ns + seconds * NS
+    return min(max(found, 0), LATEST_NS)
 
 
 def window_of(start: int, end: int, now_ns: int) -> Window:
