@@ -256,6 +256,7 @@ def test_after_the_policy_is_mended_the_flow_is_allowed(own_hub: Any, visit: Vis
 
 def test_a_mistake_in_the_search_names_its_column(visit: Visit, hub: Any) -> None:
     page = visit(hub.url)
+    wait_for_rows(page, 4)
     page.keyboard.press("/")
     page.keyboard.type("db colour=red")
     page.keyboard.press("Enter")

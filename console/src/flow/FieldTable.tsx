@@ -23,7 +23,7 @@ function Trigger({ trigger }: { trigger: Hit }) {
 export function HitTable({ title, hits, hint }: { title: string; hits: readonly Hit[]; hint?: string }) {
   return (
     <div>
-      <h3 title={hint}>{title}</h3>
+      <h2 title={hint}>{title}</h2>
       {hits.length === 0 ? <p className="faint">none</p> : (
         <table className="grid" aria-label={title}>
           <thead><tr>{COLUMNS.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
