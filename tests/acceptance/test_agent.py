@@ -3,6 +3,7 @@
 Source: the issue on the dataplane and the agent; spec/kubernetes-api §5; spec/flows-and-console §5.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ocicat.model.record import FlowRecord
 from support.agentbed import POLICIES, AgentBed
 from support.pods_net import PodsNet
 
+HUB = "127.0.0.1:7443"
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
@@ -74,7 +76,10 @@ def test_enforcement_outlives_the_agent_and_the_next_one_takes_it_over(bed: Agen
     assert bed.ruleset() == ruleset
 
     told_before = len(denied(bed))
-    bed.start_agent()
+    bed.start_agent(wait=False)
+    while not bed.enforcing():
+        assert not bed.passes("client", "server"), "no packet leaks while the next agent takes over"
+        assert bed.passes("server", "client"), "none is lost"
     assert not bed.passes("client", "server")
     assert bed.ruleset() == ruleset, "a restart changes nothing where nothing has changed"
     assert bed.ask_agent("verify").stdout == "0 differences\n"
@@ -143,6 +148,26 @@ def test_a_goldmane_gets_the_same_flows_in_windows(bed: AgentBed) -> None:
     assert record.end_ns - record.start_ns == 15_000_000_000
     assert record.start_ns % 15_000_000_000 == 0
     assert bed.status().flows.method == "turns"
+
+
+def test_it_works_with_our_own_api_server_and_our_own_hub(pods_net: PodsNet, tmp_path: Path) -> None:
+    bed = AgentBed(pods_net, tmp_path)
+    try:
+        bed.start_embedded_api()
+        ocicat = str(Path(sys.executable).with_name("ocicat"))
+        home = str(tmp_path / "hub")
+        bed.start("hub", ocicat, "hub", "--home", home, "--listen", "127.0.0.1:8081", "--grpc", HUB)
+        bed.put("/api/v1/namespaces", "Namespace", "a")
+        bed.add_pod("client", "10.65.0.1", app="client")
+        bed.add_pod("server", "10.65.0.2", app="server")
+        bed.start_agent()
+        bed.until(lambda: bed.passes("client", "server"))
+        bed.put_policy("p", "Deny")
+        bed.until(lambda: not bed.passes("client", "server"))
+        bed.until(lambda: "Policy a/p, rule 1" in bed.in_node(ocicat, "flows", "--denied", "-o", "wide"))
+        assert bed.status().flows.method == "batches"
+    finally:
+        bed.close()
 
 
 def test_a_foreign_edit_is_found_and_put_right(bed: AgentBed) -> None:

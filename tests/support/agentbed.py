@@ -26,6 +26,11 @@ DEADLINE_S = 30.0
 POLICIES = "/apis/projectcalico.org/v3/namespaces/{}/networkpolicies"
 
 
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def _listens(path: Path) -> bool:
     with socketlib.socket(socketlib.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
@@ -69,14 +74,13 @@ class AgentBed:
 
     def start(self, name: str, *argv: str, environment: dict[str, str] | None = None) -> None:
         """Start a process in the node's namespace; its output goes to `NAME.log` in the folder."""
-        path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [*self.net.namespaces.command(), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": path, **(environment or {})},
+                env={**_environment(), **(environment or {})},
             )
 
     def pid(self, name: str) -> int:
@@ -115,6 +119,14 @@ class AgentBed:
         self._api = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://localhost")
         self.until(lambda: _listens(socket))
         self.api("GET", "/api/v1/pods").raise_for_status()
+
+    def start_embedded_api(self) -> None:
+        """Start our own API server instead of the small one, and use its kubeconfig."""
+        data = self.folder / "cluster"
+        command = ("-m", "ocicat.cluster.apiserver", "--data", str(data), "--port", str(API_PORT))
+        self.start("api", sys.executable, *command)
+        self.kubeconfig = data / "kubeconfig"
+        self.until(self.kubeconfig.exists)
 
     def start_hub(self, *options: str) -> None:
         """Start the hub."""
@@ -180,7 +192,25 @@ class AgentBed:
         version = path.split("/")[2] if path.startswith("/api/") else "/".join(path.split("/")[2:4])
         thing = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields}
         thing["metadata"] |= {"name": name}
-        self.api("POST", path, thing).raise_for_status()
+        if self._api is not None:
+            self.api("POST", path, thing).raise_for_status()
+            return
+        line = json.dumps({"path": path, "object": thing})
+        self.in_node(sys.executable, "-m", "support.applying", str(self.kubeconfig), stdin=line)
+
+    def in_node(self, *argv: str, stdin: str = "") -> str:
+        """Run a program in the node's namespace; return what it prints."""
+        done = subprocess.run(
+            [*self.net.namespaces.command(), *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=_environment(),
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def add_pod(self, name: str, address: str, *, stack: bool = False, **labels: str) -> None:
         """Make a pod: its interface and route, and its object."""
@@ -201,7 +231,11 @@ class AgentBed:
             "Pod",
             name,
             metadata={"namespace": "a", "labels": labels, "generateName": f"{name}-"},
-            spec={"nodeName": self.node, "serviceAccountName": "default"},
+            spec={
+                "nodeName": self.node,
+                "serviceAccountName": "default",
+                "containers": [{"name": "main", "image": "busybox"}],
+            },
             status={"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]},
         )
 

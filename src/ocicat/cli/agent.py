@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ocicat.app.settings import Settings, SettingsError, settled
-from ocicat.base.errors import OcicatError
+from ocicat.cli.extras import need
 from ocicat.cli.main import EXIT_FINDINGS
 from ocicat.cli.output import output_option, write_json
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ocicat.app.agent.status import AgentStatus
 
 EXTRA: Final = "agent"
+NEEDED: Final = ("google.protobuf", "grpc", "lightkube", "prometheus_client", "structlog")
 
 
 @click.group(invoke_without_command=True)
@@ -62,40 +62,12 @@ def agent(ctx: click.Context, /, file: Path | None, log_level: str, home: str | 
 
 
 def _run(settings: Settings, log_level: str) -> None:
-    _need_extra()
+    need(EXTRA, NEEDED)
     from ocicat.app.agent.compose import run
     from ocicat.app.logs import log_to_stderr
 
     log_to_stderr(log_level, component="agent", node=settings.agent.node)
     run(settings)
-
-
-def _need_extra() -> None:
-    """Say which extra is missing, before an import does it less kindly. Raises ExtraMissingError."""
-    import importlib.util
-
-    missing = [
-        name
-        for name in ("grpc", "google.protobuf", "lightkube", "prometheus_client", "structlog")
-        if not _is_installed(importlib.util.find_spec, name)
-    ]
-    if missing:
-        raise ExtraMissingError(missing)
-
-
-def _is_installed(find: Any, name: str) -> bool:
-    try:
-        return find(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-class ExtraMissingError(OcicatError):
-    """Packages are missing that an extra brings."""
-
-    def __init__(self, missing: Sequence[str]) -> None:
-        """Name what is missing, and the remedy."""
-        super().__init__(f"not installed: {', '.join(missing)}. Run: pip install 'ocicat[{EXTRA}]'")
 
 
 # --- asking a running agent ---------------------------------------------------------------------------------
@@ -109,7 +81,7 @@ def status(settings: Settings, output: str) -> None:
 
     Exit codes: 0 all is enforced, 1 something is not, 3 no agent answers.
     """
-    _need_extra()
+    need(EXTRA, NEEDED)
     from ocicat.app.agent.status import ask_status, socket_path
 
     found = ask_status(socket_path(settings.folder, settings.agent.node))
@@ -131,7 +103,7 @@ def verify(settings: Settings, heal: bool, output: str) -> None:
 
     Exit codes: 0 they agree, 1 they differ, 3 no agent answers.
     """
-    _need_extra()
+    need(EXTRA, NEEDED)
     from ocicat.app.agent.status import ask_verify, socket_path
 
     found = ask_verify(socket_path(settings.folder, settings.agent.node), heal=heal)
