@@ -47,6 +47,10 @@ bench: $(READY) ## measure, and write docs/benchmarks.md (one question: ARGS=pol
 docs: $(READY) ## write the generated pages of docs/reference anew
 	@$(BIN)/python scripts/docs.py
 
+.PHONY: console
+console: ## build the console into the package (needs Node 20 with npm)
+	@scripts/console
+
 .PHONY: proto
 proto: $(READY) ## make the stubs of the flow API anew from flows.proto
 	@$(BIN)/python scripts/proto.py
@@ -58,6 +62,7 @@ lock: ## choose the versions in constraints.txt anew (needs uv)
 
 .PHONY: clean
 clean: ## remove .venv and everything that was generated beside the sources
+	rm -rf console/node_modules src/ocicat/api/console
 	rm -rf .venv build dist site .benchmarks .coverage .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
