@@ -31,6 +31,8 @@ NEEDED: Final = ("google.protobuf", "grpc", "lightkube", "prometheus_client", "s
 @click.option("--tls-server-name", metavar="NAME", help="The name in the hub's certificate.")
 @click.option("--interface-prefix", metavar="TEXT", help="What the names of pods' interfaces begin with.")
 @click.option("--denial", metavar="drop|reject", help="What happens to denied packets.")
+@click.option("--services", metavar="auto|on|off", help="Whether the agent translates Services.")
+@click.option("--pod-nets", metavar="NETWORKS", help="Networks of pods, separated by commas.")
 @click.option("--metrics-port", metavar="PORT", help="Port on the loopback for Prometheus; 0 for none.")
 @click.option("--home", metavar="FOLDER", help="The state folder.")
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The settings file.")
