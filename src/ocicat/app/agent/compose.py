@@ -28,6 +28,7 @@ from ocicat.dataplane.nft.driver import NftProgram
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.dataplane.nft.services import ServiceSettings
 from ocicat.dataplane.routes import Routes
+from ocicat.dataplane.socket import NetlinkSocket
 from ocicat.flows.collect import Collector
 from ocicat.ports.flows import FlowSink
 
@@ -43,7 +44,8 @@ def compose(settings: Settings) -> Agent:
     timer, mirror, inbox = SystemClock(), Mirror(), Inbox()
     client = connect(of_agent.kubeconfig, of_agent.context or None)
     reflectors = [Reflector(kind, client, understood, inbox, timer, chance) for kind in AGENT_KINDS]
-    kernel = NftKernel(NftProgram(), _ruleset(of_agent), _services(of_agent), of_agent.node)
+    nft = NftProgram(elements=NetlinkSocket())
+    kernel = NftKernel(nft, _ruleset(of_agent), _services(of_agent), of_agent.node)
     routes = Routes()
     # What names this run must differ from what named the last one, and from a pod's of the same node.
     sender = f"{of_agent.node}/{os.getpid()}/{secrets.token_hex(4)}"

@@ -27,7 +27,7 @@ from ocicat.engine.convert import ServicePorts, service_ports
 from ocicat.engine.index import PlanChange
 from ocicat.engine.plan import Plan
 from ocicat.engine.policy import Direction, EntityKind
-from ocicat.model.kubernetes import CORE
+from ocicat.model.kubernetes import CORE, EndpointSlice, Service
 from ocicat.model.meta import Ref
 from ocicat.ports.clock import Chance, Timer
 from ocicat.ports.kernel import Enforced, Kernel
@@ -103,6 +103,7 @@ class Enforcer:
         self._passed = passed
         self._backoff = Backoff(0.5, 10.0, chance)
         self._programmed: Pass | None = None
+        self._services: tuple[tuple[Service, tuple[EndpointSlice, ...]], ...] = ()
         self._fronts: tuple[ServicePorts, ...] = ()
         self._lock = asyncio.Lock()
         self.failures = 0
@@ -198,11 +199,13 @@ class Enforcer:
         return Pass(plan, assignment, enforced, generation, len(deltas), duration_s, self._fronts)
 
     def _enforce(self, plan: Plan, assignment: Assignment, services_changed: bool) -> Enforced:
-        services = tuple(
-            (self._mirror.services[key], self._mirror.slices(key)) for key in sorted(self._mirror.services)
-        )
+        if services_changed:
+            mirror = self._mirror
+            self._services = tuple(
+                (mirror.services[key], mirror.slices(key)) for key in sorted(mirror.services)
+            )
         try:
-            return self._kernel.enforce(plan, assignment.interfaces, services)
+            return self._kernel.enforce(plan, assignment.interfaces, self._services)
         except Exception:
             self._mirror.services_changed |= services_changed
             raise
