@@ -9,14 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 import ocicat
-from ocicat.dataplane.nft.driver import NftProgram
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.engine.packet import Packet
 from ocicat.engine.policy import EntityKey, EntityKind
 from ocicat.engine.refs import common_addresses, port_number, protocol_number
 from support.cases import CORPORA, DIFFERENT, Case, parametrised, world_of
 from support.enforced import KernelView, described, expected, shot_of
-from support.kernel import NODE_ADDRESSES, made_pods_net
+from support.kernel import NODE_ADDRESSES, made_pods_net, nft_program
 from support.packets import Shot
 from support.pods_net import PodsNet
 
@@ -31,7 +30,7 @@ class Bed:
 
     def __init__(self, net: PodsNet) -> None:
         self.net = net
-        self.kernel = NftKernel(NftProgram((*net.namespaces.command(), "nft")), services=None)
+        self.kernel = NftKernel(nft_program(net.namespaces), services=None)
         self.view = KernelView(net, self.kernel.book)
         net.add({f"pod-{number}": () for number in range(MOST_PODS)})
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from ocicat.dataplane.nft.driver import NftProgram
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.dataplane.nft.settings import DEFAULT_SETTINGS, Denial, RulesetSettings, ToHost
 from ocicat.engine.index import PolicyIndex
@@ -25,7 +24,7 @@ from ocicat.model.flow import Action, HitKind
 from ocicat.model.net import Address, PortRange
 from ocicat.model.selector import Selector
 from support.enforced import NODE, KernelView
-from support.kernel import NODE_ADDRESSES
+from support.kernel import NODE_ADDRESSES, nft_program
 from support.packets import Shot
 from support.pods_net import HOST, WORLD, PodsNet, Result
 
@@ -55,7 +54,7 @@ class Enforced:
     def __init__(self, net: PodsNet, settings: RulesetSettings = DEFAULT_SETTINGS) -> None:
         self.net = net
         net.add({"a": tuple(A.values()), "b": tuple(B.values())})
-        self.kernel = NftKernel(NftProgram((*net.namespaces.command(), "nft")), settings, services=None)
+        self.kernel = NftKernel(nft_program(net.namespaces), settings, services=None)
         self.view = KernelView(net, self.kernel.book)
         self.index = PolicyIndex()
         allow = (Rule(Action.ALLOW),)
@@ -257,7 +256,7 @@ def test_log_rules_are_passed_and_leave_no_hit(enforced: Enforced) -> None:
 
 def test_numbers_are_known_after_a_restart(enforced: Enforced) -> None:
     enforced.enforce(policy("p", "name == 'b'", ingress=(Rule(Action.ALLOW, protocol=6),)))
-    after = NftKernel(NftProgram((*enforced.net.namespaces.command(), "nft")), services=None)
+    after = NftKernel(nft_program(enforced.net.namespaces), services=None)
     assert after.adopt() == {enforced.net.pods[name].interface for name in ("a", "b")}
     for direction in Direction:
         assert after.book.known(direction) == enforced.kernel.book.known(direction)

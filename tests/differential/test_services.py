@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from ocicat.dataplane.nft.driver import NftProgram
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.dataplane.nft.services import ServiceSettings, ServiceWithSlices
 from ocicat.engine.index import PolicyIndex
@@ -25,7 +24,7 @@ from ocicat.model.kubernetes import EndpointSlice, Service
 from ocicat.model.net import Address, PortRange, Prefix
 from ocicat.model.selector import Selector
 from support.enforced import NODE
-from support.kernel import NODE_ADDRESSES
+from support.kernel import NODE_ADDRESSES, nft_program
 from support.packets import Shot
 from support.pods_net import HOST, WORLD, PodsNet, Result, Seen
 
@@ -87,7 +86,7 @@ class Cluster:
     ) -> None:
         self.net = net
         net.add(PODS, stack=stack)
-        self.kernel = NftKernel(NftProgram((*net.namespaces.command(), "nft")), services=services)
+        self.kernel = NftKernel(nft_program(net.namespaces), services=services)
         self.index = PolicyIndex()
         allow = (Rule(Action.ALLOW),)
         self.index.put_profile(Profile("kns.n", allow, allow))

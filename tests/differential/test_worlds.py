@@ -11,12 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from ocicat.dataplane.nft.driver import NftProgram
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.engine.packet import Packet
 from support import scenes, worlds
 from support.enforced import KernelView, described, expected
-from support.kernel import made_pods_net
+from support.kernel import made_pods_net, nft_program
 from support.pods_net import PodsNet
 
 pytestmark = pytest.mark.kernel
@@ -64,7 +63,7 @@ def disagreements(view: KernelView, facts: worlds.Facts, packets: list[Packet]) 
 def test_verdict_and_trace_are_the_evaluators(
     bed: PodsNet, history: list[worlds.Facts], packets: list[Packet]
 ) -> None:
-    nft = NftProgram((*bed.namespaces.command(), "nft"))
+    nft = nft_program(bed.namespaces)
     kernel = NftKernel(nft, services=None)
     view = KernelView(bed, kernel.book)
     for facts in history:

@@ -1,12 +1,15 @@
 """Fixtures of tests that ask the kernel. Where that is impossible they are skipped aloud; in CI they fail."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 import pytest
 
+from ocicat.dataplane.nft.driver import NftProgram
+from ocicat.dataplane.socket import NETFILTER, NetlinkSocket
 from ocicat.model.net import Address
 from support.netns import Namespaces, why_impossible
 from support.pods_net import PodsNet
@@ -15,6 +18,12 @@ NODE_ADDRESSES = (Address.parse("172.18.0.1"), Address.parse("fd18::1"))
 """The addresses of the node in `pods_net`."""
 
 _reason = cache(why_impossible)
+
+
+def nft_program(namespaces: Namespaces) -> NftProgram:
+    """Return the nft program at the node of a bed, as an agent has it: elements go by netlink."""
+    opened = namespaces.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER)
+    return NftProgram((*namespaces.command(), "nft"), NetlinkSocket(opened))
 
 
 def require_kernel() -> None:

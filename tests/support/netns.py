@@ -33,6 +33,7 @@ class Namespaces:
 
     def __init__(self) -> None:
         """Start with one namespace, `node`. Raises NamespaceError where the kernel allows none."""
+        self._opened: list[socket.socket] = []
         ours, theirs = socket.socketpair()
         self._connection = ours
         with theirs:
@@ -58,7 +59,9 @@ class Namespaces:
         self.close()
 
     def close(self) -> None:
-        """End the process that holds the namespaces. May be called again."""
+        """End the process that holds the namespaces, and close their sockets. May be called again."""
+        for opened in self._opened:
+            opened.close()
         self._connection.close()
         self._process.kill()
         self._process.wait()
@@ -110,9 +113,11 @@ class Namespaces:
         return str(self._ask("read", name=at, path=path)[0])
 
     def socket(self, family: int, kind: int, protocol: int = 0, at: str = NODE) -> socket.socket:
-        """Return a socket that was opened in a namespace."""
+        """Return a socket that was opened in a namespace. It is closed with the namespaces at the latest."""
         _, fds = self._ask("socket", name=at, family=int(family), kind=int(kind), protocol=protocol)
-        return socket.socket(fileno=fds[0])
+        opened = socket.socket(fileno=fds[0])
+        self._opened.append(opened)
+        return opened
 
     # --- the wire -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from ocicat.dataplane.nft.elements import ElementChange
 from ocicat.dataplane.nft.ruleset import FAMILY, Chain, Container, Ruleset, element_texts
 
 _ELEMENTS_A_LINE: Final = 500
@@ -19,7 +20,15 @@ _ELEMENTS_A_LINE: Final = 500
 class Transaction(msgspec.Struct, frozen=True):
     """Commands for nft, in order. Those of one step belong together."""
 
+    table: str
     steps: tuple[str, ...] = ()
+    elements: tuple[ElementChange, ...] = ()
+    """The same as `steps`, where nothing but elements changes; else nothing."""
+    closing: str = ""
+    """The step that drops all new connections of pods, for the time between the pieces of a cut
+    transaction."""
+    opening: str = ""
+    """The step that lets them pass again."""
 
     def __str__(self) -> str:
         return "".join(f"{step}\n" for step in self.steps)
@@ -27,10 +36,18 @@ class Transaction(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.steps)
 
-    def halves(self) -> "tuple[Transaction, Transaction]":
-        """Return two transactions that do the same one after the other."""
-        middle = len(self.steps) // 2
-        return Transaction(self.steps[:middle]), Transaction(self.steps[middle:])
+    def pieces(self, characters: int) -> "Iterator[Transaction]":
+        """Yield transactions of about so many characters that together do the same, one after the other."""
+        steps = [step for step in (self.closing, *self.steps, self.opening) if step]
+        piece: list[str] = []
+        length = 0
+        for step in steps:
+            if piece and length + len(step) > characters:
+                yield Transaction(self.table, tuple(piece))
+                piece, length = [], 0
+            piece.append(step)
+            length += len(step)
+        yield Transaction(self.table, tuple(piece))
 
 
 def difference(old: Ruleset | None, new: Ruleset) -> Transaction:
@@ -42,8 +59,16 @@ def difference(old: Ruleset | None, new: Ruleset) -> Transaction:
     if old is None or _declared_otherwise(old, new):
         table = f"{FAMILY} {new.table}"
         afresh = f"add table {table}\ndelete table {table}\nadd table {table}"
-        return Transaction((afresh, *_changes(Ruleset(new.table), new)))
-    return Transaction(tuple(_changes(old, new)))
+        return Transaction(new.table, (afresh, *_changes(Ruleset(new.table), new)))
+    at = f"{FAMILY} {new.table}"
+    gates = [new.chains[name] for name in new.gates if name in old.chains]
+    return Transaction(
+        new.table,
+        tuple(_changes(old, new)),
+        tuple(_element_changes(old, new)) if _same_but_elements(old, new) else (),
+        "\n".join(f"insert rule {at} {gate.name} drop" for gate in gates),
+        "\n".join(_replaced(at, gate) for gate in gates),
+    )
 
 
 def _declared_otherwise(old: Ruleset, new: Ruleset) -> bool:
@@ -55,6 +80,28 @@ def _declared_otherwise(old: Ruleset, new: Ruleset) -> bool:
     return containers or any(
         old.chains[name].hook != chain.hook for name, chain in new.chains.items() if name in old.chains
     )
+
+
+# --- elements alone -----------------------------------------------------------------------------------------
+
+
+def _same_but_elements(old: Ruleset, new: Ruleset) -> bool:
+    return old.chains == new.chains and old.containers.keys() == new.containers.keys()
+
+
+def _element_changes(old: Ruleset, new: Ruleset) -> Iterator[ElementChange]:
+    for name, container in new.containers.items():
+        before, after = old.containers[name].elements, container.elements
+        if not container.dynamic and before != after:
+            yield ElementChange(
+                name,
+                container.type,
+                {key: verdict for key, verdict in before.items() if after.get(key) != verdict},
+                {key: verdict for key, verdict in after.items() if before.get(key) != verdict},
+            )
+
+
+# --- commands -----------------------------------------------------------------------------------------------
 
 
 def _changes(old: Ruleset, new: Ruleset) -> Iterator[str]:
@@ -74,7 +121,7 @@ def _changes(old: Ruleset, new: Ruleset) -> Iterator[str]:
             yield from _elements(at, name, old.containers[name].elements, container.elements)
     for name, chain in new.chains.items():
         if name in old.chains and chain.rules != old.chains[name].rules:
-            yield f"flush chain {at} {name}\n{_rules(at, chain)}".rstrip("\n")
+            yield _replaced(at, chain)
     for chain in came:
         if chain.hook:
             yield f"add chain {at} {chain.name} {{ {chain.hook} }}\n{_rules(at, chain)}"
@@ -96,6 +143,10 @@ def _declared(at: str, container: Container) -> str:
 
 def _rules(at: str, chain: Chain) -> str:
     return "\n".join(f"add rule {at} {chain.name} {rule}" for rule in chain.rules)
+
+
+def _replaced(at: str, chain: Chain) -> str:
+    return f"flush chain {at} {chain.name}\n{_rules(at, chain)}".rstrip("\n")
 
 
 def _elements(at: str, name: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

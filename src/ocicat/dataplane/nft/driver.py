@@ -1,11 +1,13 @@
-"""The nft program as a subprocess: transactions in, listings out. The only I/O of this package.
+"""The nft program as a subprocess, and elements by netlink. The only I/O of this package.
 
 In-process libnftables is not used: an assertion in it takes the agent down (design/dataplane §4). Whoever
-is root of a user namespace only, cannot enlarge a socket's send buffer beyond the system's default, and nft
-gives up on input that does not fit (about 200 kB of netlink messages). Such a transaction is cut in halves,
-and what it changes comes into force piece by piece, in the order of its steps.
+is root of a user namespace only cannot enlarge a socket's send buffer beyond the system's default, and nft
+gives up on input that does not fit (about 200 kB of netlink messages). Such a transaction is cut, and comes
+into force piece by piece. The first load of a table is none the worse for it: its hooks come last. Between
+the pieces of a later change new connections of pods are dropped, rather than judged by half of it.
 """
 
+import errno
 import re
 import subprocess
 from collections.abc import Sequence
@@ -15,14 +17,18 @@ import msgspec
 
 from ocicat.base.errors import OcicatError
 from ocicat.dataplane.nft.difference import Transaction, difference
+from ocicat.dataplane.nft.elements import element_batch
 from ocicat.dataplane.nft.listing import parse_listing
 from ocicat.dataplane.nft.ruleset import FAMILY, Ruleset
+from ocicat.dataplane.socket import NetlinkError, NetlinkSocket
 
 _TIMEOUT_S: Final = 120.0
 """After which nft is taken for stuck; loading a million elements takes some ten seconds."""
 _SHOWN: Final = 2000
 """Characters of nft's complaint that an error keeps: it repeats the whole line, which may hold 500
 elements."""
+_PIECE: Final = 150_000
+"""Characters of input that fit into the smallest send buffer, for the first try to cut."""
 _TOO_LONG: Final = "Message too long"
 _ABSENT: Final = "No such file or directory"
 
@@ -44,9 +50,13 @@ class NftUnavailableError(OcicatError):
 class NftProgram:
     """Runs nft in the network namespace of this process, or wherever `command` leads."""
 
-    def __init__(self, command: Sequence[str] = ("nft",)) -> None:
-        """Take the command line that runs nft."""
+    def __init__(self, command: Sequence[str] = ("nft",), elements: NetlinkSocket | None = None) -> None:
+        """Take the command line that runs nft, and a socket of the same network namespace.
+
+        Without a socket, elements go through nft as everything else does.
+        """
         self._command = tuple(command)
+        self._socket = elements
 
     def apply(self, transaction: Transaction) -> None:
         """Commit a transaction.
@@ -55,15 +65,35 @@ class NftProgram:
             KernelRefusedError: Nothing has changed; of a transaction that had to be cut, the pieces before
             have. NftUnavailableError: nft could not be run.
         """
-        if not transaction:
+        if not transaction or (transaction.elements and self._applied_elements(transaction)):
             return
         try:
             self._input(str(transaction))
         except KernelRefusedError as error:
-            if _TOO_LONG not in error.complaint or len(transaction.steps) < 2:
+            if _TOO_LONG not in error.complaint:
                 raise
-            for half in transaction.halves():
-                self.apply(half)
+            self._apply_pieces(transaction, min(_PIECE, len(str(transaction)) // 2))
+
+    def _apply_pieces(self, transaction: Transaction, characters: int) -> None:
+        for piece in transaction.pieces(characters):
+            try:
+                self._input(str(piece))
+            except KernelRefusedError as error:
+                if _TOO_LONG not in error.complaint or len(piece.steps) < 2:
+                    raise
+                self._apply_pieces(piece, characters // 2)
+
+    def _applied_elements(self, transaction: Transaction) -> bool:
+        """Commit a transaction of elements by netlink; return False where that is for nft to do."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.ask(element_batch(transaction.table, transaction.elements), "change elements")
+        except NetlinkError as error:
+            if error.errno == errno.EMSGSIZE:
+                return False
+            raise KernelRefusedError(str(error), transaction.steps[0]) from error
+        return True
 
     def accepts(self, transaction: Transaction) -> bool:
         """Tell whether the kernel would take a transaction. Nothing changes."""
@@ -97,7 +127,7 @@ class NftProgram:
         copy = Ruleset(asleep, empty, ruleset.chains)
         table = f"{FAMILY} {asleep}"
         created, *steps = difference(None, copy).steps
-        self.apply(Transaction((f"{created} {{ flags dormant ; }}", *steps)))
+        self.apply(Transaction(asleep, (f"{created} {{ flags dormant ; }}", *steps)))
         try:
             return self.read(asleep) or Ruleset(asleep)
         finally:

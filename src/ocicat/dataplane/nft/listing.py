@@ -112,7 +112,7 @@ def as_rendered(found: Ruleset, rendered: Ruleset, listed: Ruleset) -> Ruleset:
         else container
         for name, container in found.containers.items()
     }
-    return Ruleset(rendered.table, containers, chains)
+    return Ruleset(rendered.table, containers, chains, rendered.gates)
 
 
 def deviations(found: Ruleset | None, wanted: Ruleset) -> Iterator[str]:

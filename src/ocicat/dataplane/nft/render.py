@@ -21,7 +21,7 @@ from functools import lru_cache
 import msgspec
 
 from ocicat.dataplane.nft.answers import SHORT, Answers, trace_chain
-from ocicat.dataplane.nft.frame import ADDRESS_TYPE, FAMILIES, HEADER, frame
+from ocicat.dataplane.nft.frame import ADDRESS_TYPE, FAMILIES, GATES, HEADER, frame
 from ocicat.dataplane.nft.judges import Epochs, Judge, Judges
 from ocicat.dataplane.nft.kinds import Criteria, Segment, kinds_of
 from ocicat.dataplane.nft.peers import PeerGroup, Peers, judged_peers
@@ -94,7 +94,7 @@ class Renderer:
                         numbers |= answering.numbers
             book.rendered(direction, numbers)
             parts += self._trace_chains(direction, book)
-        return Ruleset.of(self._settings.table, *parts)
+        return Ruleset.of(self._settings.table, *parts, gates=GATES)
 
     def _local_addresses(self, plan: Plan, interfaces: Interfaces) -> list[Local]:
         """Return the addresses of this node's pods, with the Judges of each direction."""
