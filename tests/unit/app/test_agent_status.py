@@ -38,6 +38,7 @@ FINE = AgentStatus(
     started_ns=1_700_000_000_000_000_000,
     synced=True,
     waiting=3,
+    faults=0,
     enforcement=EnforcementStatus(generation=7, endpoints=2, policies=4, last_apply_s=0.0214, passes=9),
     unenforced=(),
     reflectors=(

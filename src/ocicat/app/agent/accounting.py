@@ -1,7 +1,10 @@
 """Flow accounting as a part of the agent: what it asks, and how it is joined to the kernel and the hub."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
+
+import numpy as np
 
 from ocicat.app.agent.enforcer import Pass, TracedKernel
 from ocicat.engine.convert import ServicePorts
@@ -10,6 +13,7 @@ from ocicat.engine.policy import Direction
 from ocicat.engine.program import Outcome
 from ocicat.flows.collect import Collector, CollectorStatus, collect
 from ocicat.flows.scene import Scene
+from ocicat.ports.accounting import Table
 from ocicat.ports.clock import Timer
 from ocicat.ports.flows import FlowSink
 
@@ -97,6 +101,10 @@ class Accounted:
 class Unaccounted:
     """Fulfils `Accounting` where it is switched off."""
 
+    def __init__(self, connections: Callable[[], Table]) -> None:
+        """Take a function that lists all connections."""
+        self._connections = connections
+
     async def run(self) -> None:
         """Wait for ever."""
         await asyncio.Event().wait()
@@ -111,8 +119,8 @@ class Unaccounted:
         """Need not know."""
 
     def marks_in_use(self) -> frozenset[int]:
-        """Return none: nobody will ask what a mark meant."""
-        return frozenset()
+        """Return the marks of all connections: an agent that accounts may ask later what they meant."""
+        return frozenset(map(int, np.unique(self._connections()["tuple"]["mark"])))
 
     def status(self) -> CollectorStatus:
         """Return that nothing was counted."""

@@ -7,7 +7,7 @@ has; the next agent takes it over.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -42,8 +42,13 @@ RECYCLE_S: Final = 30.0
 SETTLED_NS: Final = 10_000_000_000
 """How long after a pass all connections surely have been listed: accounting does so every second or two."""
 
+RESTART_S: Final = 1.0
+"""How long a part that failed rests."""
 EMPTIES: Final = ": table "
 """What is said of a table that was missing: the one that is made in its place counts from zero."""
+
+Part = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs as long as the agent does."""
 
 log: Final = structlog.get_logger("ocicat.agent")
 
@@ -79,7 +84,7 @@ class Agent:
         self._events = events
         self._timer = timer
         self._started_ns = timer.now_ns()
-        self._passes = self._deviations = 0
+        self._passes = self._deviations = self._faults = 0
         self._passed_ns = timer.monotonic_ns()
         self._stopping = asyncio.Event()
         self._metrics = Metrics(self.status)
@@ -94,7 +99,7 @@ class Agent:
     async def run(self) -> None:
         """Adopt what the kernel has, then follow the cluster until told to stop.
 
-        Raises OcicatError where the agent cannot start, and whatever ends one of its parts.
+        Raises OcicatError where the agent cannot start.
         """
         await self._socket.start()
         try:
@@ -113,16 +118,16 @@ class Agent:
     async def _live(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._routes.fileno(), self._routes_changed)
-        parts: list[Coroutine[Any, Any, None]] = [
-            *(reflector.run() for reflector in self._reflectors),
-            self._enforcer.run(),
-            self._flows.run(),
-            self._events.run(),
-            self._verify_now_and_then(),
-            self._recycle_now_and_then(),
+        parts: list[Part] = [
+            *(reflector.run for reflector in self._reflectors),
+            self._enforcer.run,
+            self._flows.run,
+            self._events.run,
+            self._verify_now_and_then,
+            self._recycle_now_and_then,
         ]
-        accounting = asyncio.create_task(self._accounting.run())
-        tasks = {accounting, *(asyncio.create_task(part) for part in parts)}
+        accounting = asyncio.create_task(self._kept_up(self._accounting.run))
+        tasks = {accounting, *(asyncio.create_task(self._kept_up(part)) for part in parts)}
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,6 +143,16 @@ class Agent:
             for task in (*tasks, stopped):
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
+
+    async def _kept_up(self, part: Part) -> None:
+        """Run a part; when a mistake of ours ends it, say so and run it again. The others go on meanwhile."""
+        while True:
+            try:
+                await part()
+            except Exception:
+                self._faults += 1
+                log.exception("part.failed", part=getattr(part, "__qualname__", ""), faults=self._faults)
+            await self._timer.sleep(RESTART_S)
 
     async def _flush(self) -> None:
         """Wait a little for the hub to take what is left."""
@@ -227,6 +242,7 @@ class Agent:
             started_ns=self._started_ns,
             synced=self.synced,
             waiting=len(self._inbox),
+            faults=self._faults,
             enforcement=programmed,
             unenforced=tuple(sorted({*(unenforced(done) if done else ()), *self._enforcer.unsound})),
             reflectors=tuple(reflector.status() for reflector in self._reflectors),

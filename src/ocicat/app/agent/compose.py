@@ -21,7 +21,7 @@ from ocicat.cluster.client import connect
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import Reflector
 from ocicat.dataplane.accounts import KernelAccounts
-from ocicat.dataplane.conntrack import count_traffic
+from ocicat.dataplane.conntrack import Conntrack, count_traffic
 from ocicat.dataplane.kubeproxy import sign_of_kube_proxy
 from ocicat.dataplane.nft import settings as nft
 from ocicat.dataplane.nft.driver import NftProgram
@@ -88,7 +88,7 @@ def compose(settings: Settings) -> Agent:
 
 def _accounting(settings: AgentSettings, kernel: NftKernel, sink: FlowSink) -> Accounting:
     if not settings.account_flows:
-        return Unaccounted()
+        return Unaccounted(Conntrack().table)
     try:
         count_traffic()
     except OSError as error:

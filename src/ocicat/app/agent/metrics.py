@@ -30,6 +30,7 @@ COUNTERS: Final[dict[str, tuple[str, Callable[[AgentStatus], float]]]] = {
     "passes": ("Times that the kernel was programmed.", lambda s: s.enforcement.passes),
     "failures": ("Times that the kernel refused.", lambda s: s.enforcement.failures),
     "deviations": ("Foreign edits of the ruleset, put right.", lambda s: s.enforcement.deviations),
+    "faults": ("Times that a part of the agent failed and was started again.", lambda s: s.faults),
     "flow_records": ("Flow records that were made.", lambda s: s.accounting.records),
     "flow_records_sent": ("Flow records that the hub acknowledged.", lambda s: s.flows.sent),
     "flow_records_lost": ("Flow records given up.", lambda s: s.flows.lost),

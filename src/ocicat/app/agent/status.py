@@ -60,6 +60,8 @@ class AgentStatus(msgspec.Struct, frozen=True):
     """Whether every kind has been listed, so that policy is enforced as the cluster says."""
     waiting: int
     """Objects that have changed and wait for the next pass."""
+    faults: int
+    """How often a part of the agent failed by a mistake of ours and was started again; it should be 0."""
     enforcement: EnforcementStatus
     unenforced: tuple[Unenforced, ...]
     """What was written and is not enforced, with the reason."""

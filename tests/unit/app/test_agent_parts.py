@@ -1,0 +1,216 @@
+"""The agent's parts side by side: what one of them does when it fails, and how they stop."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from ocicat.api.flowclient import FlowClientStatus
+from ocicat.app.agent.accounting import Unaccounted
+from ocicat.app.agent.agent import Agent
+from ocicat.app.agent.enforcer import Enforcer
+from ocicat.app.agent.events import EventReporter
+from ocicat.app.agent.status import socket_path
+from ocicat.app.mirror import Mirror
+from ocicat.app.settings import AgentSettings, Settings
+from ocicat.cluster.deltas import Inbox
+from ocicat.dataplane.routes import Routes
+from ocicat.flows.collect import CollectorStatus
+from ocicat.ports.accounting import CONNECTION
+from support.agentparts import FakeKernel, route_table
+from support.clocks import FakeTimer, until
+
+
+class Flows:
+    """A FlowClient that is connected to nobody."""
+
+    def __init__(self):
+        self.queued = 0
+        self.runs = 0
+        self.crash = None
+
+    async def run(self):
+        self.runs += 1
+        if self.crash is not None:
+            raise self.crash
+        await asyncio.Event().wait()
+
+    def status(self):
+        return FlowClientStatus("hub:1", True, "batches", self.queued, 0, 0, "")
+
+
+class Accounting:
+    """Accounting that notes what it is told."""
+
+    def __init__(self, flows):
+        self.flows = flows
+        self.begun = 0
+        self.shown = []
+        self.emptied = 0
+
+    async def run(self):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.flows.queued = 1
+
+    def begin(self, _plan, _services):
+        self.begun += 1
+
+    def show(self, done):
+        self.shown.append(done)
+
+    def counters_begin_anew(self):
+        self.emptied += 1
+
+    def marks_in_use(self):
+        return frozenset()
+
+    def status(self):
+        return CollectorStatus(records=1)
+
+
+class Client:
+    async def close(self):
+        self.closed = True
+
+
+class Scene:
+    def __init__(self, folder, **settings):
+        self.timer, self.inbox, self.kernel = FakeTimer(), Inbox(), FakeKernel()
+        self.flows = Flows()
+        self.accounting = Accounting(self.flows)
+        self.client = Client()
+        self.settings = Settings(home=str(folder), agent=AgentSettings(node="n1", metrics_port=0, **settings))
+        self.path = socket_path(self.settings.folder, "n1")
+        enforcer = Enforcer(
+            node="n1",
+            prefix="cali",
+            mirror=Mirror(),
+            inbox=self.inbox,
+            synced=lambda: True,
+            routes=route_table,
+            kernel=self.kernel,
+            timer=self.timer,
+            chance=lambda: 0.0,
+            begin=self.accounting.begin,
+            passed=lambda done: self.agent.passed(done),
+        )
+        self.agent = Agent(
+            settings=self.settings,
+            client=self.client,
+            inbox=self.inbox,
+            reflectors=[],
+            enforcer=enforcer,
+            kernel=self.kernel,
+            routes=Routes(),
+            flows=self.flows,
+            accounting=self.accounting,
+            events=EventReporter(self.client, "n1", self.timer),
+            timer=self.timer,
+        )
+
+
+@asynccontextmanager
+async def running(folder, **settings):
+    scene = Scene(folder, **settings)
+    task = asyncio.create_task(scene.agent.run())
+    await until(lambda: scene.flows.runs > 0)
+    try:
+        yield scene
+    finally:
+        scene.agent.stop()
+        await until(lambda: scene.flows.queued == 1)
+        scene.flows.queued = 0
+        await task
+
+
+async def test_it_adopts_before_it_does_anything(tmp_path):
+    async with running(tmp_path) as it:
+        assert it.kernel.adopted == 1
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        assert it.accounting.begun == 1
+        assert it.agent.status().enforcement.generation == 1
+
+
+async def test_a_part_that_fails_is_started_again_while_the_others_go_on(tmp_path):
+    async with running(tmp_path) as it:
+        assert it.agent.status().faults == 0
+        it.flows.crash = ZeroDivisionError()
+        crashed = asyncio.create_task(it.agent._kept_up(it.flows.run))
+        await until(lambda: it.agent.status().faults == 1)
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        it.flows.crash = None
+        runs = it.flows.runs
+        await it.timer.advance(1)
+        await until(lambda: it.flows.runs == runs + 1)
+        crashed.cancel()
+        await asyncio.gather(crashed, return_exceptions=True)
+
+
+async def test_when_it_stops_the_last_flows_are_waited_for(tmp_path):
+    scene = Scene(tmp_path)
+    task = asyncio.create_task(scene.agent.run())
+    await until(lambda: scene.flows.runs > 0)
+    scene.agent.stop()
+    await until(lambda: scene.flows.queued == 1)
+    await asyncio.sleep(0.1)
+    assert not task.done(), "accounting has looked a last time, and the hub has not taken it yet"
+    scene.flows.queued = 0
+    await asyncio.wait_for(task, 10)
+    assert scene.client.closed
+    assert not scene.path.exists()
+
+
+async def test_foreign_edits_are_put_right_now_and_then(tmp_path):
+    async with running(tmp_path, verify_interval_s=60.0) as it:
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        it.kernel.edits = ["ocicat: chain forward was edited"]
+        await until(lambda: it.timer.sleepers >= 3)
+        await it.timer.advance(60)
+        await until(lambda: it.agent.status().enforcement.deviations == 1)
+        assert it.kernel.edits == []
+        assert it.accounting.emptied == 0
+
+
+async def test_counters_begin_anew_with_a_table_that_was_missing(tmp_path):
+    async with running(tmp_path) as it:
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        it.kernel.edits = ["ocicat: table ocicat is missing"]
+        await it.agent._verification(heal=False)
+        assert it.accounting.emptied == 0
+        await it.agent._verification(heal=True)
+        assert it.accounting.emptied == 1
+
+
+async def test_a_kernel_that_cannot_be_read_now_is_read_later(tmp_path):
+    async with running(tmp_path, verify_interval_s=60.0) as it:
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        it.kernel.broken = "no nft"
+        await it.timer.advance(60)
+        assert it.agent.status().faults == 0
+        it.kernel.broken, it.kernel.edits = "", ["x"]
+        await it.timer.advance(60)
+        await until(lambda: it.agent.status().enforcement.deviations == 1)
+
+
+def test_marks_are_kept_in_use_without_accounting_too():
+    table = np.zeros(3, CONNECTION)
+    table["tuple"]["mark"] = (0x00020001, 0x00020001, 7)
+    assert Unaccounted(lambda: table).marks_in_use() == {0x00020001, 7}
+
+
+@pytest.mark.parametrize("interval_s", [0.0])
+async def test_verification_can_be_switched_off(tmp_path, interval_s):
+    async with running(tmp_path, verify_interval_s=interval_s) as it:
+        it.inbox.nudge()
+        await until(lambda: it.accounting.shown)
+        it.kernel.edits = ["x"]
+        await it.timer.advance(3600)
+        assert it.kernel.edits == ["x"]
