@@ -1,8 +1,16 @@
-"""From one ruleset to another: the one transaction that touches only what differs. Pure.
+"""From one ruleset to another, touching only what differs, and without a moment in which both are mixed.
+Pure.
 
-nft commits a whole input or nothing. Only where the kernel cannot take the input in one piece (`driver`) is
-it cut, between *steps*: their order is such that nothing is reached before it is complete, and nothing is
-taken away while something leads to it.
+nft commits a whole input at once, but a packet that is on its way then still walks the chains as they were
+while it looks elements up as they are. In a chain that is new it finds no rule, and in the maps of one that
+is gone no element: it would fall through. So a change has three phases, with the end of all packets on
+their way in between (`driver`): what is new is *created*, out of reach; then elements and chains in reach
+*flip* to it, each by itself from a whole old answer to a whole new one; then what nobody reaches any more
+is *removed*. What a flip does is right whatever other flips have happened, so each phase may also be cut
+where the kernel cannot take it in one.
+
+Source: linux/net/netfilter/nf_tables_core.c (nft_do_chain: one generation bit for a chain's rules),
+nft_set_hash.c (lookups: the current generation); found by tests/differential/test_changes.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,23 +20,17 @@ from typing import Final
 import msgspec
 
 from ocicat.dataplane.nft.elements import ElementChange
-from ocicat.dataplane.nft.ruleset import FAMILY, Chain, Container, Ruleset, element_texts
+from ocicat.dataplane.nft.ruleset import FAMILY, Chain, Ruleset, element_texts
 
 _ELEMENTS_A_LINE: Final = 500
 
 
-class Transaction(msgspec.Struct, frozen=True):
+class Phase(msgspec.Struct, frozen=True):
     """Commands for nft, in order. Those of one step belong together."""
 
-    table: str
     steps: tuple[str, ...] = ()
     elements: tuple[ElementChange, ...] = ()
-    """The same as `steps`, where nothing but elements changes; else nothing."""
-    closing: str = ""
-    """The step that drops all new connections of pods, for the time between the pieces of a cut
-    transaction."""
-    opening: str = ""
-    """The step that lets them pass again."""
+    """The same as `steps`, where all of them change elements; else nothing."""
 
     def __str__(self) -> str:
         return "".join(f"{step}\n" for step in self.steps)
@@ -36,18 +38,38 @@ class Transaction(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.steps)
 
-    def pieces(self, characters: int) -> "Iterator[Transaction]":
-        """Yield transactions of about so many characters that together do the same, one after the other."""
-        steps = [step for step in (self.closing, *self.steps, self.opening) if step]
+    def pieces(self, characters: int) -> "Iterator[Phase]":
+        """Yield phases of about so many characters that together do the same, one after the other."""
         piece: list[str] = []
         length = 0
-        for step in steps:
+        for step in self.steps:
             if piece and length + len(step) > characters:
-                yield Transaction(self.table, tuple(piece))
+                yield Phase(tuple(piece))
                 piece, length = [], 0
             piece.append(step)
             length += len(step)
-        yield Transaction(self.table, tuple(piece))
+        if piece:
+            yield Phase(tuple(piece))
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """A change of one table."""
+
+    table: str
+    create: Phase = Phase()
+    flip: Phase = Phase()
+    remove: Phase = Phase()
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases in which something happens, in order."""
+        return tuple(phase for phase in (self.create, self.flip, self.remove) if phase)
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.phases))
+
+    def __bool__(self) -> bool:
+        return bool(self.phases)
 
 
 def difference(old: Ruleset | None, new: Ruleset) -> Transaction:
@@ -57,18 +79,33 @@ def difference(old: Ruleset | None, new: Ruleset) -> Transaction:
     empties the sets in which flows are counted.
     """
     if old is None or _declared_otherwise(old, new):
-        table = f"{FAMILY} {new.table}"
-        afresh = f"add table {table}\ndelete table {table}\nadd table {table}"
-        return Transaction(new.table, (afresh, *_changes(Ruleset(new.table), new)))
+        return _afresh(new)
     at = f"{FAMILY} {new.table}"
-    gates = [new.chains[name] for name in new.gates if name in old.chains]
+    create = (*_chains(at, old, new), *_new_containers(at, old, new), *_new_rules(at, old, new))
+    come = tuple(_element_changes(old, new, gone=False))
+    chains = (*_replaced(at, old, new), *_hooks(at, old, new))
+    gone = tuple(_element_changes(old, new, gone=True))
+    remains = tuple(_removals(at, old, new))
     return Transaction(
         new.table,
-        tuple(_changes(old, new)),
-        tuple(_element_changes(old, new)) if _same_but_elements(old, new) else (),
-        "\n".join(f"insert rule {at} {gate.name} drop" for gate in gates),
-        "\n".join(_replaced(at, gate) for gate in gates),
+        Phase(create),
+        # Elements before chains: a peer gets an answer of its own before that of all others changes.
+        Phase((*_commands(at, come), *chains), come if not chains else ()),
+        Phase((*_commands(at, gone), *remains), gone if not remains else ()),
     )
+
+
+def _afresh(new: Ruleset) -> Transaction:
+    """Return what makes a table in place of whatever is there. Its hooks come last."""
+    at, nothing = f"{FAMILY} {new.table}", Ruleset(new.table)
+    steps = (
+        f"add table {at}\ndelete table {at}\nadd table {at}",
+        *_chains(at, nothing, new),
+        *_new_containers(at, nothing, new),
+        *_new_rules(at, nothing, new),
+        *_hooks(at, nothing, new),
+    )
+    return Transaction(new.table, Phase(steps))
 
 
 def _declared_otherwise(old: Ruleset, new: Ruleset) -> bool:
@@ -82,50 +119,77 @@ def _declared_otherwise(old: Ruleset, new: Ruleset) -> bool:
     )
 
 
-# --- elements alone -----------------------------------------------------------------------------------------
+# --- what is new --------------------------------------------------------------------------------------------
 
 
-def _same_but_elements(old: Ruleset, new: Ruleset) -> bool:
-    return old.chains == new.chains and old.containers.keys() == new.containers.keys()
+def _came(old: Ruleset, new: Ruleset) -> list[Chain]:
+    return [chain for name, chain in new.chains.items() if name not in old.chains]
 
 
-def _element_changes(old: Ruleset, new: Ruleset) -> Iterator[ElementChange]:
-    for name, container in new.containers.items():
-        before, after = old.containers[name].elements, container.elements
-        if not container.dynamic and before != after:
-            yield ElementChange(
-                name,
-                container.type,
-                {key: verdict for key, verdict in before.items() if after.get(key) != verdict},
-                {key: verdict for key, verdict in after.items() if before.get(key) != verdict},
-            )
+def _chains(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
+    """Yield the chains, without rules: nft 1.0.6 sends elements of an interval map with its declaration."""
+    yield from (f"add chain {at} {chain.name}" for chain in _came(old, new) if not chain.hook)
 
 
-# --- commands -----------------------------------------------------------------------------------------------
+def _new_containers(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
+    came = [container for name, container in new.containers.items() if name not in old.containers]
+    for item in came:
+        yield f"add {item.kind} {at} {item.name} {{ {' ; '.join(item.declaration)} ; }}"
+    for item in came:
+        yield from _added(at, item.name, item.elements)
 
 
-def _changes(old: Ruleset, new: Ruleset) -> Iterator[str]:
-    """Yield the steps: what is new and out of reach, what is in reach, what nobody needs any more."""
-    at = f"{FAMILY} {new.table}"
-    came = [chain for name, chain in new.chains.items() if name not in old.chains]
-    inner = [chain for chain in came if not chain.hook]
-    new_containers = [item for name, item in new.containers.items() if name not in old.containers]
-    # Chains first: nft 1.0.6 sends the elements of a new interval map along with its declaration.
-    yield from (f"add chain {at} {chain.name}" for chain in inner)
-    yield from (_declared(at, container) for container in new_containers)
-    yield from (_rules(at, chain) for chain in inner if chain.rules)
-    for container in new_containers:
-        yield from _added(at, container.name, container.elements)
-    for name, container in new.containers.items():
-        if name in old.containers and not container.dynamic:
-            yield from _elements(at, name, old.containers[name].elements, container.elements)
-    for name, chain in new.chains.items():
-        if name in old.chains and chain.rules != old.chains[name].rules:
-            yield _replaced(at, chain)
-    for chain in came:
+def _new_rules(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
+    yield from (_rules(at, chain) for chain in _came(old, new) if chain.rules and not chain.hook)
+
+
+def _hooks(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
+    for chain in _came(old, new):
         if chain.hook:
             yield f"add chain {at} {chain.name} {{ {chain.hook} }}\n{_rules(at, chain)}"
-    yield from _removals(at, old, new)
+
+
+# --- what changes, and what goes ----------------------------------------------------------------------------
+
+
+def _replaced(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
+    for name, chain in new.chains.items():
+        if name in old.chains and chain.rules != old.chains[name].rules:
+            yield f"flush chain {at} {name}\n{_rules(at, chain)}".rstrip("\n")
+
+
+def _rules(at: str, chain: Chain) -> str:
+    return "\n".join(f"add rule {at} {chain.name} {rule}" for rule in chain.rules)
+
+
+def _element_changes(old: Ruleset, new: Ruleset, *, gone: bool) -> Iterator[ElementChange]:
+    """Yield the changes of containers that stay: of elements that go, or of those that come or change."""
+    for name, container in new.containers.items():
+        known = old.containers.get(name)
+        if known is None or container.dynamic or known.elements == container.elements:
+            continue
+        before, after = known.elements, container.elements
+        if gone:
+            removed = {key: verdict for key, verdict in before.items() if key not in after}
+            added: dict[str, str] = {}
+        else:
+            added = {key: verdict for key, verdict in after.items() if before.get(key) != verdict}
+            removed = {key: before[key] for key in added if key in before}
+        if removed or added:
+            yield ElementChange(name, container.type, removed, added)
+
+
+def _commands(at: str, changes: Iterable[ElementChange]) -> Iterator[str]:
+    """Yield element changes as commands; a verdict changes by removing and adding in one step."""
+    for change in changes:
+        changed = sorted(change.removed.keys() & change.added.keys())
+        for some in _chunks(changed):
+            line = _element_line(at, change.container, {key: change.added[key] for key in some})
+            yield f"{_removed(at, change.container, some)}\n{line}"
+        for some in _chunks(sorted(change.removed.keys() - change.added.keys())):
+            yield _removed(at, change.container, some)
+        fresh = {key: verdict for key, verdict in change.added.items() if key not in change.removed}
+        yield from _added(at, change.container, fresh)
 
 
 def _removals(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
@@ -135,31 +199,6 @@ def _removals(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
         if name not in new.containers:
             yield f"delete {container.kind} {at} {name}"
     yield from (f"delete chain {at} {name}" for name in chains)
-
-
-def _declared(at: str, container: Container) -> str:
-    return f"add {container.kind} {at} {container.name} {{ {' ; '.join(container.declaration)} ; }}"
-
-
-def _rules(at: str, chain: Chain) -> str:
-    return "\n".join(f"add rule {at} {chain.name} {rule}" for rule in chain.rules)
-
-
-def _replaced(at: str, chain: Chain) -> str:
-    return f"flush chain {at} {chain.name}\n{_rules(at, chain)}".rstrip("\n")
-
-
-def _elements(at: str, name: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """Yield the changes of a container's elements; a verdict changes by removing and adding in one step."""
-    if old == new:
-        return
-    gone = sorted(key for key in old if key not in new)
-    changed = {key: new[key] for key in new if key in old and old[key] != new[key]}
-    for some in _chunks(sorted(changed)):
-        removed = _removed(at, name, some)
-        yield f"{removed}\n{_element_line(at, name, {key: changed[key] for key in some})}"
-    yield from (_removed(at, name, some) for some in _chunks(gone))
-    yield from _added(at, name, {key: new[key] for key in new if key not in old})
 
 
 def _added(at: str, name: str, elements: Mapping[str, str]) -> Iterator[str]:

@@ -2,21 +2,23 @@
 
 In-process libnftables is not used: an assertion in it takes the agent down (design/dataplane §4). Whoever
 is root of a user namespace only cannot enlarge a socket's send buffer beyond the system's default, and nft
-gives up on input that does not fit (about 200 kB of netlink messages). Such a transaction is cut, and comes
-into force piece by piece. The first load of a table is none the worse for it: its hooks come last. Between
-the pieces of a later change new connections of pods are dropped, rather than judged by half of it.
+gives up on input that does not fit (about 200 kB of netlink messages). Such a phase is cut, and done piece
+by piece.
 """
 
+import ctypes
 import errno
+import platform
 import re
 import subprocess
+import time
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from ocicat.base.errors import OcicatError
-from ocicat.dataplane.nft.difference import Transaction, difference
+from ocicat.dataplane.nft.difference import Phase, Transaction, difference
 from ocicat.dataplane.nft.elements import element_batch
 from ocicat.dataplane.nft.listing import parse_listing
 from ocicat.dataplane.nft.ruleset import FAMILY, Ruleset
@@ -30,11 +32,16 @@ elements."""
 _PIECE: Final = 150_000
 """Characters of input that fit into the smallest send buffer, for the first try to cut."""
 _TOO_LONG: Final = "Message too long"
+_MEMBARRIER: Final = {"x86_64": 324, "aarch64": 283}
+"""__NR_membarrier."""
+_MEMBARRIER_GLOBAL: Final = 1
+"""MEMBARRIER_CMD_GLOBAL of linux/membarrier.h."""
+_WAIT_S: Final = 0.05
 _ABSENT: Final = "No such file or directory"
 
 
 class KernelRefusedError(OcicatError):
-    """nft or the kernel refused a transaction, and nothing has changed. `line` is the one it complains of."""
+    """nft or the kernel refused a transaction. `line` is the one it complains of."""
 
     def __init__(self, complaint: str, line: str = "") -> None:
         """Keep what nft said, and the line of the transaction that it said it of."""
@@ -59,40 +66,37 @@ class NftProgram:
         self._socket = elements
 
     def apply(self, transaction: Transaction) -> None:
-        """Commit a transaction.
+        """Make a change, phase by phase.
 
         Raises:
-            KernelRefusedError: Nothing has changed; of a transaction that had to be cut, the pieces before
-            have. NftUnavailableError: nft could not be run.
+            KernelRefusedError: What was in force still is. Something new may have been created, out of reach.
+            NftUnavailableError: nft could not be run.
         """
-        if not transaction or (transaction.elements and self._applied_elements(transaction)):
-            return
+        for number, phase in enumerate(transaction.phases):
+            if number:
+                wait_for_packets()
+            if not phase.elements or not self._applied_elements(transaction.table, phase):
+                self._apply_commands(phase)
+
+    def _apply_commands(self, phase: Phase) -> None:
         try:
-            self._input(str(transaction))
+            self._input(str(phase))
         except KernelRefusedError as error:
-            if _TOO_LONG not in error.complaint:
+            if _TOO_LONG not in error.complaint or len(phase.steps) < 2:
                 raise
-            self._apply_pieces(transaction, min(_PIECE, len(str(transaction)) // 2))
+            for piece in phase.pieces(min(_PIECE, len(str(phase)) // 2)):
+                self._apply_commands(piece)
 
-    def _apply_pieces(self, transaction: Transaction, characters: int) -> None:
-        for piece in transaction.pieces(characters):
-            try:
-                self._input(str(piece))
-            except KernelRefusedError as error:
-                if _TOO_LONG not in error.complaint or len(piece.steps) < 2:
-                    raise
-                self._apply_pieces(piece, characters // 2)
-
-    def _applied_elements(self, transaction: Transaction) -> bool:
-        """Commit a transaction of elements by netlink; return False where that is for nft to do."""
+    def _applied_elements(self, table: str, phase: Phase) -> bool:
+        """Commit a phase of elements by netlink; return False where that is for nft to do."""
         if self._socket is None:
             return False
         try:
-            self._socket.ask(element_batch(transaction.table, transaction.elements), "change elements")
+            self._socket.ask(element_batch(table, phase.elements), "change elements")
         except NetlinkError as error:
             if error.errno == errno.EMSGSIZE:
                 return False
-            raise KernelRefusedError(str(error), transaction.steps[0]) from error
+            raise KernelRefusedError(str(error), phase.steps[0]) from error
         return True
 
     def accepts(self, transaction: Transaction) -> bool:
@@ -126,8 +130,8 @@ class NftProgram:
         }
         copy = Ruleset(asleep, empty, ruleset.chains)
         table = f"{FAMILY} {asleep}"
-        created, *steps = difference(None, copy).steps
-        self.apply(Transaction(asleep, (f"{created} {{ flags dormant ; }}", *steps)))
+        created, *steps = difference(None, copy).create.steps
+        self._apply_commands(Phase((f"{created} {{ flags dormant ; }}", *steps)))
         try:
             return self.read(asleep) or Ruleset(asleep)
         finally:
@@ -162,3 +166,15 @@ class NftProgram:
         if done.returncode != 0:
             raise KernelRefusedError(done.stderr.strip() or f"exit code {done.returncode}")
         return done.stdout
+
+
+def wait_for_packets() -> None:
+    """Return when every packet that is on its way through the kernel now has come to its end. Takes some 8
+    ms.
+
+    The system call `membarrier` waits for an RCU grace period, and packets are handled inside one. It needs
+    no privilege; where there is none of it (filtered, or CPUs without ticks), time must do.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_MEMBARRIER.get(platform.machine(), -1), _MEMBARRIER_GLOBAL, 0, 0) != 0:
+        time.sleep(_WAIT_S)

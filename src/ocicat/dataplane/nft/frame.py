@@ -18,8 +18,6 @@ ADDRESS_TYPE: Final = {4: "ipv4_addr", 6: "ipv6_addr"}
 HEADER: Final = {4: "ip", 6: "ip6"}
 """What nft calls the header of each family."""
 FAMILIES: Final = (4, 6)
-GATES: Final = ("from_pod", "to_pod")
-"""The chains that see every new connection of a pod before policy does."""
 
 
 def frame(settings: RulesetSettings) -> Iterator[Chain | Container]:

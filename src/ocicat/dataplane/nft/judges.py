@@ -6,52 +6,47 @@ made anew when that differs. So a rendering with a memory equals one without
 (tests/property/test_render.py), and costs what has changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
 import numpy as np
 
 from ocicat.dataplane.nft.answers import Answering, Answers
-from ocicat.dataplane.nft.kinds import Criteria
+from ocicat.dataplane.nft.crowds import Crowd
+from ocicat.dataplane.nft.kinds import Criteria, Kinds
 from ocicat.dataplane.nft.peers import Row
-from ocicat.engine.peers import PeerTable
+from ocicat.dataplane.nft.ruleset import Chain, Container, digest
 from ocicat.engine.plan import Plan, PolicyClass
 from ocicat.engine.policy import Direction, Entity, Rule, Side
 from ocicat.engine.program import Program, Signature, bind
 from ocicat.model.net import Address
 
 Witness = tuple[object, ...]
+Parts = tuple[Chain | Container, ...]
 
 
 class Judge:
     """One Program, and the answers it has given."""
 
-    def __init__(self, program: Program, witness: Witness) -> None:
-        """Start with a Program that was made of `witness`."""
+    def __init__(self, name: str, program: Program, witness: Witness) -> None:
+        """Start with a Program that was made of `witness`; `name` tells it from others, in every process."""
+        self.name = name
         self.program = program
         self.witness = witness
         self._given: dict[Signature, Answering] = {}
         self._row: tuple[Witness, Row] | None = None
+        self._parts: tuple[Kinds, Row, Parts] | None = None
         self.criteria = Criteria.of(program)
 
-    def row(
-        self, plan: Plan, epoch: int, judged: Sequence[Address], table: PeerTable, answers: Answers
-    ) -> Row:
-        """Return what the Program gives each peer.
-
-        Args:
-            plan: The present Plan.
-            epoch: A number that is another one whenever `judged`, or who is at these addresses, differs.
-            judged: The peers.
-            table: The peers, ready to be judged.
-            answers: Makes answers not given before.
-        """
+    def row(self, plan: Plan, crowd: Crowd, answers: Answers) -> Row:
+        """Return what the Program gives each peer of a crowd; `answers` makes what was not given before."""
         inputs: Witness = (
-            epoch,
+            crowd.epoch,
             *(plan.sets.get(name) for name in self.criteria.sets),
             *(plan.services.get(key) for key in self.criteria.services),
         )
         if self._row is None or self._row[0] != inputs:
-            signatures, own = table.signatures(self.program, np.arange(len(judged)))
+            signatures, own = crowd.table.signatures(self.program, np.arange(len(crowd.table.addresses)))
             given = {
                 signature: self._given.get(signature) or answers.answering(self.program, signature)
                 for signature in signatures
@@ -60,6 +55,13 @@ class Judge:
             # Answers that are not given now are forgotten: their traces' numbers may come to mean others.
             self._given = given
         return self._row[1]
+
+    def parts(self, kinds: Kinds, row: Row, written: Callable[[], Iterable[Chain | Container]]) -> Parts:
+        """Return what `written` returns, which depends on kinds and row alone, and is asked if they
+        differ."""
+        if self._parts is None or self._parts[0] is not kinds or self._parts[1] is not row:
+            self._parts = kinds, row, tuple(written())
+        return self._parts[2]
 
     @property
     def given(self) -> Iterable[Answering]:
@@ -159,28 +161,14 @@ class Bench:
         if judge is None or judge.witness != facts.witness or not by_class:
             program = bind(self._plan, self._plan.classes[class_id], address)
             if judge is None or judge.witness != facts.witness or judge.program != program:
-                judge = Judge(program, facts.witness)
+                judge = Judge(_name(key), program, facts.witness)
         self.used[key] = judge
         return judge
 
 
-class Epochs:
-    """Tells whether the peers that are judged, and what is at their addresses, are those of the time
-    before."""
-
-    def __init__(self) -> None:
-        """Start without memory."""
-        self._last: dict[object, tuple[Witness, int]] = {}
-        self._count = 0
-
-    def of(self, plan: Plan, whose: object, judged: Sequence[Address]) -> int:
-        """Return a number that is another one whenever something differs; `whose` keeps lists of peers
-        apart."""
-        owners = [plan.owners.get(address, ()) for address in judged]
-        ports = [tuple(plan.entities[number].named_ports for number in numbers) for numbers in owners]
-        seen: Witness = (list(judged), owners, ports, plan.cidrs)
-        last = self._last.get(whose)
-        if last is None or last[0] != seen:
-            self._count += 1
-            last = self._last[whose] = seen, self._count
-        return last[1]
+def _name(key: tuple[str, object]) -> str:
+    """Return a name for what makes a Judge one of its own: its class, and what of its endpoint the class
+    asks."""
+    class_id, binding = key
+    asked = str(binding) if isinstance(binding, Address) else msgspec.json.encode(binding).decode()
+    return digest((class_id, asked))

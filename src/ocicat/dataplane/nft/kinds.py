@@ -6,6 +6,7 @@ peer of each kind is judged (`peers`), and its answers are those of all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -68,19 +69,23 @@ class Criteria(msgspec.Struct, frozen=True):
 class Kinds(msgspec.Struct, frozen=True, eq=False):
     """The peers of one family: which of them are of one kind."""
 
+    family: int
     segments: tuple[Segment, ...]
     """Those in which an address has no owner, ascending."""
     free: tuple[int, ...]
     """The lowest such address of each segment."""
-    exact: tuple[int, ...]
-    """Addresses that rules could tell from their neighbours, ascending."""
-    segment_of: Ints
-    """shape (exact,): the position of the segment around an address, -1 where everything in it has an
-    owner."""
-    kind_of: Ints
-    """shape (exact,): the kind of each address."""
+    widest: int
+    """Position of the segment with most addresses; of equals the first."""
     examples: tuple[int, ...]
-    """For each kind an address, ascending by its first member."""
+    """For each kind its lowest address, ascending."""
+    members: tuple[tuple[str, ...], ...]
+    """For each kind its addresses as text, ascending."""
+    step: Ints
+    """shape (kinds,): the segment that a kind's members are in, -1 where everything in it has an owner."""
+
+    def judged(self) -> list[Address]:
+        """Return the addresses to judge: an example of each kind, then the free ones of segments."""
+        return [Address(self.family, bits) for bits in (*self.examples, *self.free)]
 
 
 def kinds_of(plan: Plan, family: int, criteria: Criteria) -> Kinds:
@@ -93,22 +98,33 @@ def kinds_of(plan: Plan, family: int, criteria: Criteria) -> Kinds:
     owned |= {segment.first for segment in segments if segment.first == segment.last}
     represented = _represented(segments, owned)
     exact = sorted(owned)
-    all_segments = _positions(exact, segments)
-    columns = np.stack([_entity_column(plan, family, exact, criteria), all_segments])
-    _, first, kind_of = np.unique(columns, axis=1, return_index=True, return_inverse=True)
+    segment_of = _positions(exact, segments)
+    columns = np.stack([_entity_column(plan, family, exact, criteria), segment_of])
+    _, first, inverse = np.unique(columns, axis=1, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")  # kinds by their first member, so that examples ascend
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
+    members: list[list[str]] = [[] for _ in order]
+    for bits, kind in zip(exact, rank[inverse.ravel()].tolist(), strict=True):
+        members[kind].append(address_text(Address(family, bits)))
     kept = {segment: position for position, (segment, _) in enumerate(represented)}
     to_kept = np.array([kept.get(segment, -1) for segment in segments], dtype=np.int64)
+    widths = [segment.last - segment.first for segment, _ in represented]
     return Kinds(
+        family,
         tuple(segment for segment, _ in represented),
         tuple(free for _, free in represented),
-        tuple(exact),
-        to_kept[all_segments],
-        rank[kind_of.ravel()],
+        widths.index(max(widths)),
         tuple(exact[position] for position in first[order].tolist()),
+        tuple(map(tuple, members)),
+        to_kept[segment_of[first[order]]],
     )
+
+
+@lru_cache(maxsize=1 << 17)
+def address_text(address: Address) -> str:
+    """Return an address as text; the same few thousand are asked for in every rendering."""
+    return str(address)
 
 
 # --- segments -----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.dataplane.nft.kinds import Segment
-from ocicat.dataplane.nft.render import range_text
+from ocicat.dataplane.nft.peers import range_text
 from ocicat.dataplane.nft.ruleset import Chain, Container, Ruleset
 from ocicat.dataplane.traces import TraceBook
 from ocicat.engine.policy import Direction
@@ -112,7 +112,7 @@ def as_rendered(found: Ruleset, rendered: Ruleset, listed: Ruleset) -> Ruleset:
         else container
         for name, container in found.containers.items()
     }
-    return Ruleset(rendered.table, containers, chains, rendered.gates)
+    return Ruleset(rendered.table, containers, chains)
 
 
 def deviations(found: Ruleset | None, wanted: Ruleset) -> Iterator[str]:

@@ -2,37 +2,35 @@
 
 The way of a new connection from pod to pod (IPv4; IPv6 alike):
 
-    forward ─ jump from_pod ─ from4 ── by peer ───── from_p4_… ┐
-                                │ (no remainder)               ├─ from_s_… ─ from_t3: mark, return
-                                ├── by CIDR ──────── from_n4_… ┤
-                                └── the rest ─────────────────┘
-            ─ goto to_pod ─── to4 ─ … ─ to_s_… ─ to_t17: mark, count, accept
+    forward ─ jump from_pod ─ from4 ─ by pod ─ from_c4_… ─ by peer ──┐
+                                                         ├ by CIDR ──┼ from_s_… ─ from_t3: mark, return
+                                                         └ the rest ─┘
+            ─ goto to_pod ─── to4 ─── by pod ─ to_c4_… ─── … ───────── to_s_… ─ to_t17: mark, count, accept
 
-`…_p4` and `…_n4` are chains of peer groups (`peers`): each sends an interface with its address to the
-signature chain (`answers`) that judges this group for that pod. A peer that no map holds is judged as the
-rest.
+`…_c4_…` is the chain of a Program (`judges`), `…_s_…` of a signature (`answers`), `…_t…` of a trace. A pod
+that no map holds stays closed.
 
 Source: design/dataplane §1, §2; docs/adr/0007.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from ocicat.dataplane.nft.answers import SHORT, Answers, trace_chain
-from ocicat.dataplane.nft.frame import ADDRESS_TYPE, FAMILIES, GATES, HEADER, frame
-from ocicat.dataplane.nft.judges import Epochs, Judge, Judges
-from ocicat.dataplane.nft.kinds import Criteria, Segment, kinds_of
-from ocicat.dataplane.nft.peers import PeerGroup, Peers, judged_peers
+from ocicat.dataplane.nft.crowds import Crowds
+from ocicat.dataplane.nft.frame import ADDRESS_TYPE, FAMILIES, HEADER, frame
+from ocicat.dataplane.nft.judges import Judge, Judges
+from ocicat.dataplane.nft.kinds import Criteria, Kinds, address_text
+from ocicat.dataplane.nft.peers import Row, judged_peers
 from ocicat.dataplane.nft.ruleset import Chain, Container, Ruleset, digest, element_texts
 from ocicat.dataplane.nft.settings import DEFAULT_SETTINGS, RulesetSettings
 from ocicat.dataplane.traces import TraceBook
-from ocicat.engine.peers import PeerTable
 from ocicat.engine.plan import Plan
 from ocicat.engine.policy import Direction, EntityKey
 from ocicat.engine.program import Outcome
-from ocicat.model.net import WIDTH, Address, Prefix
+from ocicat.model.net import Address
 
 Interfaces = Mapping[EntityKey, str]
 """The interface of each pod that this node has."""
@@ -65,7 +63,7 @@ class Renderer:
         """Start without memory."""
         self._settings = settings
         self._judges = Judges()
-        self._epochs = Epochs()
+        self._crowds = Crowds()
         self._traces: dict[Direction, dict[int, tuple[Outcome, Chain]]] = {}
 
     def render(self, plan: Plan, interfaces: Interfaces, book: TraceBook) -> Ruleset:
@@ -94,7 +92,7 @@ class Renderer:
                         numbers |= answering.numbers
             book.rendered(direction, numbers)
             parts += self._trace_chains(direction, book)
-        return Ruleset.of(self._settings.table, *parts, gates=GATES)
+        return Ruleset.of(self._settings.table, *parts)
 
     def _local_addresses(self, plan: Plan, interfaces: Interfaces) -> list[Local]:
         """Return the addresses of this node's pods, with the Judges of each direction."""
@@ -131,21 +129,16 @@ class Renderer:
         self, direction: Direction, family: int, locals_: Sequence[Local], answers: Answers
     ) -> Iterator[Chain | Container]:
         """Yield what judges the pods of a family in a direction, the answering chains apart."""
+        scene = _Scene(direction, family)
         judges = list({local.judges[direction]: None for local in locals_})
-        position = {judge: number for number, judge in enumerate(judges)}
-        peers = self._peers(family, judges, answers) if judges else Peers((), (), ())
-        of_judge: list[list[str]] = [[] for _ in judges]
-        for local in locals_:
-            of_judge[position[local.judges[direction]]].append(local.element)
-        yield from _Scene(direction, family, of_judge).chains(peers)
-
-    def _peers(self, family: int, judges: Sequence[Judge], answers: Answers) -> Peers:
-        plan = answers.plan
-        kinds = kinds_of(plan, family, Criteria.together([judge.criteria for judge in judges]))
-        judged = [Address(family, bits) for bits in (*kinds.examples, *kinds.free)]
-        epoch = self._epochs.of(plan, (answers.direction, family), judged)
-        table = PeerTable(plan, judged)
-        return judged_peers(kinds, [judge.row(plan, epoch, judged, table, answers) for judge in judges])
+        yield from scene.pods({local.element: local.judges[direction].name for local in locals_})
+        if not judges:
+            return
+        plan, criteria = answers.plan, Criteria.together([judge.criteria for judge in judges])
+        crowd = self._crowds.of(plan, (direction, family), family, criteria)
+        for judge in judges:
+            row = judge.row(plan, crowd, answers)
+            yield from judge.parts(crowd.kinds, row, partial(scene.program, judge.name, crowd.kinds, row))
 
 
 def _owners(locals_: Sequence[Local]) -> Iterator[Container]:
@@ -157,11 +150,9 @@ def _owners(locals_: Sequence[Local]) -> Iterator[Container]:
 class _Scene:
     """Names and expressions of one direction of one family."""
 
-    def __init__(self, direction: Direction, family: int, pods: Sequence[Sequence[str]]) -> None:
-        """Take, for each Program, the pods that it judges as elements of maps."""
+    def __init__(self, direction: Direction, family: int) -> None:
         self.way = SHORT[direction]
         self.family = family
-        self.pods = pods
         egress = direction is Direction.EGRESS
         header = HEADER[family]
         self.peer = f"{header} {'daddr' if egress else 'saddr'}"
@@ -169,71 +160,26 @@ class _Scene:
         self.pod_type = f"ifname . {ADDRESS_TYPE[family]} : verdict"
         self.peer_type = f"{ADDRESS_TYPE[family]} : verdict"
 
-    def chains(self, peers: Peers) -> Iterator[Chain | Container]:
-        """Yield the chains: exact peers, then CIDRs, then the rest, and the chains of groups."""
-        way, family = self.way, self.family
-        exact, nets, rest = f"{way}_peers{family}", f"{way}_nets{family}", f"{way}_rest{family}"
-        yield Container(exact, self.peer_type, elements=dict(self._exact_elements(peers.exact)))
-        yield Chain(f"{way}{family}", (f"{self.peer} vmap @{exact}", f"goto {nets}"))
-        yield from self._nets(nets, dict(self._net_elements(peers.wide)), rest)
-        yield Container(rest, self.pod_type, elements=self._answers_of(enumerate(peers.rest)))
-        yield Chain(rest, (f"{self.pod} vmap @{rest}", "goto unprogrammed"))
-        for group in peers.exact:
-            yield from self._group(group, nets)
-        for group in peers.wide:
-            yield from self._group(group, rest)
+    def pods(self, judges: Mapping[str, str]) -> Iterator[Chain | Container]:
+        """Yield the chain that finds a pod's Program; `judges` are their names by pod."""
+        name = f"{self.way}_pods{self.family}"
+        elements = {pod: f"goto {self._chain(judge)}" for pod, judge in judges.items()}
+        yield Container(name, self.pod_type, elements=elements)
+        yield Chain(f"{self.way}{self.family}", (f"{self.pod} vmap @{name}", "goto unprogrammed"))
 
-    def _nets(self, name: str, elements: dict[str, str], rest: str) -> Iterator[Chain | Container]:
-        """Yield the CIDRs. Their map is named by its content, and replaced as a whole when that changes.
+    def program(self, judge: str, kinds: Kinds, row: Row) -> Iterator[Chain | Container]:
+        """Yield the chain of a Program: exact peers, then CIDRs, then the rest."""
+        name, peers = self._chain(judge), judged_peers(kinds, row)
+        exact = {peer: f"goto {chain}" for peer, chain in peers.exact.items()}
+        yield Container(name, self.peer_type, elements=exact)
+        rules = [f"{self.peer} vmap @{name}"]
+        if peers.nets:
+            nets = {net: f"goto {chain}" for net, chain in peers.nets.items()}
+            # Named by its content, and replaced as a whole: nft 1.0.6 fails to change intervals in place.
+            held = f"{self.way}_n{self.family}_{digest(element_texts(nets))}"
+            yield Container(held, self.peer_type, ("flags interval",), nets)
+            rules.append(f"{self.peer} vmap @{held}")
+        yield Chain(name, (*rules, f"goto {peers.rest}"))
 
-        nft 1.0.6 fails to change intervals in place: it adds what the same transaction has just removed.
-        """
-        if not elements:
-            yield Chain(name, (f"goto {rest}",))
-            return
-        content = Container(
-            f"{name}_{digest(element_texts(elements))}", self.peer_type, ("flags interval",), elements
-        )
-        yield content
-        yield Chain(name, (f"{self.peer} vmap @{content.name}", f"goto {rest}"))
-
-    def _name(self, group: PeerGroup) -> str:
-        kind = "p" if group.addresses else "n"
-        return f"{self.way}_{kind}{self.family}_{group.name:x}"
-
-    def _exact_elements(self, groups: Sequence[PeerGroup]) -> Iterator[tuple[str, str]]:
-        for group in groups:
-            for bits in group.addresses:
-                yield address_text(Address(self.family, bits)), f"goto {self._name(group)}"
-
-    def _net_elements(self, groups: Sequence[PeerGroup]) -> Iterator[tuple[str, str]]:
-        for group in groups:
-            for segment in group.segments:
-                yield range_text(self.family, segment), f"goto {self._name(group)}"
-
-    def _group(self, group: PeerGroup, otherwise: str) -> Iterator[Chain | Container]:
-        name = self._name(group)
-        yield Container(name, self.pod_type, elements=self._answers_of(group.answers))
-        yield Chain(name, (f"{self.pod} vmap @{name}", f"goto {otherwise}"))
-
-    def _answers_of(self, answers: Iterable[tuple[int, str]]) -> dict[str, str]:
-        """Return the elements that send each Program's pods to its answer."""
-        found: dict[str, str] = {}
-        for program, answer in answers:
-            found.update(dict.fromkeys(self.pods[program], f"goto {answer}"))
-        return found
-
-
-def range_text(family: int, segment: Segment) -> str:
-    """Return a segment as nft prints it: a CIDR where it is one, else both ends."""
-    size = segment.last - segment.first + 1
-    length = WIDTH[family] - (size.bit_length() - 1)
-    if size & (size - 1) == 0 and segment.first % size == 0:
-        return str(Prefix(family, segment.first, length))
-    return f"{Address(family, segment.first)}-{Address(family, segment.last)}"
-
-
-@lru_cache(maxsize=1 << 17)
-def address_text(address: Address) -> str:
-    """Return an address as text; the same few thousand are asked for in every rendering."""
-    return str(address)
+    def _chain(self, judge: str) -> str:
+        return f"{self.way}_c{self.family}_{judge}"

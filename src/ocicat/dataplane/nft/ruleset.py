@@ -83,11 +83,9 @@ class Ruleset(msgspec.Struct, frozen=True):
     """By name."""
     chains: Mapping[str, Chain] = {}
     """By name."""
-    gates: tuple[str, ...] = ()
-    """Chains that every packet meets which the table judges; one rule in each can stop them all."""
 
     @classmethod
-    def of(cls, table: str, *parts: Chain | Container, gates: tuple[str, ...] = ()) -> "Ruleset":
+    def of(cls, table: str, *parts: Chain | Container) -> "Ruleset":
         """Return the ruleset of these parts. Raises ValueError where two of a kind share a name and
         differ."""
         containers: dict[str, Container] = {}
@@ -100,7 +98,7 @@ class Ruleset(msgspec.Struct, frozen=True):
                 chains[part.name] = part
             else:
                 containers[part.name] = part
-        return cls(table, containers, chains, gates)
+        return cls(table, containers, chains)
 
     def lines(self) -> Iterator[str]:
         """Yield the ruleset as a file for `nft -f`, in order of names: equal rulesets give equal lines."""
