@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.engine.packet import Packet
+from ocicat.engine.policy import Direction
 from support import scenes, worlds
 from support.enforced import KernelView, described, expected
 from support.kernel import made_pods_net, nft_program
@@ -73,3 +74,13 @@ def test_verdict_and_trace_are_the_evaluators(
         note(bed.namespaces.run("nft", "-nn", "list", "table", "inet", "ocicat") if wrong else "")
         assert not wrong, "\n".join(wrong)
         assert kernel.verify(heal=False) == ()
+        assert _adopts(bed, kernel, facts)
+
+
+def _adopts(bed: PodsNet, kernel: NftKernel, facts: worlds.Facts) -> bool:
+    """Tell whether a process that starts now finds all as it should be, and knows the numbers of traces."""
+    after = NftKernel(nft_program(bed.namespaces), services=None)
+    after.adopt()
+    same = all(after.book.known(direction) == kernel.book.known(direction) for direction in Direction)
+    done = after.enforce(facts.index().plan(), scenes.interfaces(bed, facts))
+    return same and not done.changed

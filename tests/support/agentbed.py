@@ -249,7 +249,7 @@ class AgentBed:
 
     def passes(self, source: str, destination: str, port: int = 80) -> bool:
         """Send the first packet of a new connection, and tell whether it arrives."""
-        self._source_port += 1
+        self._source_port = self._source_port % 65535 + 1
         shot = Shot(
             source,
             self.addresses[source],

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,10 +28,14 @@ from ocicat.ports.accounting import Closed, Table
 OpenSocket = Callable[[], socket.socket]
 """Returns a netfilter socket of the namespace that is meant (`ocicat.dataplane.socket.opened_here`)."""
 
+Chunk = tuple[NDArray[np.uint8], NDArray[np.uint32]]
+"""Datagrams as (datagrams, longest), and their lengths."""
+
 RECEIVE_BUFFER: Final = 32 << 20
 """Bytes of events that the kernel may keep for us, where it lets us: half a second at 50,000 a second."""
-MOST_EVENTS: Final = 200_000
-"""Events that wait to be counted, some 50 MB; more are dropped, and counted as lost."""
+MOST_EVENTS: Final = 400_000
+"""Events that wait to be counted, some 80 MB: all that a table of the default size can tell at once when
+it is emptied, and more. Further ones are dropped, and counted as lost."""
 _PAUSE_S: Final = 0.002
 """After each read, so that the next one finds many events: a wake-up costs as much as some thirty of them."""
 _ENABLING: Final = Path("/proc/sys/net/netfilter/nf_conntrack_acct")
@@ -138,7 +142,7 @@ class ClosedConnections:
         self._most = most
         self._reader = ConnectionReader()
         self._lock = threading.Lock()
-        self._queue: deque[tuple[NDArray[np.uint8], NDArray[np.uint32]]] = deque()
+        self._queue: deque[Chunk] = deque()
         self._waiting = self._lost = self._told_lost = self._told_malformed = 0
         self._error: OSError | None = None
         self._wake_in, self._wake_out = os.pipe()
@@ -161,10 +165,10 @@ class ClosedConnections:
             lost, self._waiting = self._lost, 0
         if self._error is not None:
             raise NetlinkError("listen to conntrack events", self._error.errno or 0) from self._error
-        tables = [self._reader.table_of_rows(*chunk) for chunk in chunks]
+        connections = self._reader.table_of_rows(*_joined(chunks)) if chunks else self._reader.table(())
         malformed = self._reader.malformed
         told = Closed(
-            np.concatenate(tables) if tables else self._reader.table(()),
+            connections,
             lost - self._told_lost,
             malformed - self._told_malformed,
         )
@@ -200,3 +204,15 @@ class ClosedConnections:
             else:
                 self._queue.append(chunk)
                 self._waiting += len(rows)
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Return chunks as one, padded to the longest: reading a chunk costs as much as reading hundreds of
+    rows."""
+    longest = max(rows.shape[1] for rows, _ in chunks)
+    joined = np.zeros((sum(len(rows) for rows, _ in chunks), longest), np.uint8)
+    begin = 0
+    for rows, _ in chunks:
+        joined[begin : begin + len(rows), : rows.shape[1]] = rows
+        begin += len(rows)
+    return joined, np.concatenate([lengths for _, lengths in chunks])

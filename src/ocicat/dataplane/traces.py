@@ -38,7 +38,7 @@ class TraceBook:
         if number is not None:
             page.retired.discard(number)
             return number
-        number = page.free.pop() if page.free else len(page.outcomes) + 1
+        number = page.free.pop() if page.free else page.top + 1
         if number > self._most:
             self.exhausted += 1
             return UNKNOWN
@@ -58,9 +58,15 @@ class TraceBook:
         return frozenset(self._pages[direction].retired)
 
     def rendered(self, direction: Direction, numbers: Collection[int]) -> None:
-        """Note which numbers a ruleset still writes. The others are retired."""
+        """Note which numbers a ruleset still writes. The others are retired.
+
+        Numbers that were given back are free from now on: this ruleset has no chain of theirs, so that in the
+        next one such a chain is new, and never changes its meaning while packets are on their way through it.
+        """
         page = self._pages[direction]
         page.retired = set(page.outcomes) - set(numbers)
+        page.free += sorted(page.leaving, reverse=True)
+        page.leaving.clear()
 
     def retire(self, direction: Direction, ids_in_use: Collection[int]) -> frozenset[int]:
         """Give back the retired numbers that no connection carries, and return them.
@@ -71,9 +77,9 @@ class TraceBook:
         """
         page = self._pages[direction]
         gone = page.retired - set(ids_in_use)
-        for number in sorted(gone, reverse=True):
+        for number in gone:
             del page.numbers[page.outcomes.pop(number)]
-            page.free.append(number)
+        page.leaving |= gone
         page.retired -= gone
         return frozenset(gone)
 
@@ -83,8 +89,7 @@ class TraceBook:
         for number, outcome in sorted(outcomes.items()):
             if 0 < number <= self._most and outcome not in page.numbers:
                 page.set(number, outcome)
-        top = max(page.outcomes, default=0)
-        page.free = [number for number in range(top, 0, -1) if number not in page.outcomes]
+        page.free = [number for number in range(page.top, 0, -1) if number not in page.outcomes]
         page.retired = set(page.outcomes)
 
 
@@ -95,8 +100,13 @@ class _Page:
         self.numbers: dict[Outcome, int] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.retired: set[int] = set()
+        self.leaving: set[int] = set()
+        """Given back, and free once a ruleset without them has been rendered."""
         self.free: list[int] = []
+        self.top = 0
+        """The highest number that was ever given."""
 
     def set(self, number: int, outcome: Outcome) -> None:
         self.numbers[outcome] = number
         self.outcomes[number] = outcome
+        self.top = max(self.top, number)

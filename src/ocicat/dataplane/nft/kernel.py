@@ -81,11 +81,13 @@ class _Table:
         return None if found is None else as_rendered(found, wanted, self._nft.listed(wanted))
 
     def remove(self) -> bool:
-        """Take the table away; return whether there can have been one."""
-        if self.known and self.held is None:
+        """Take the table away; return whether there was one."""
+        if not self.known:
+            self.held, self.known = self._nft.read(self.name), True
+        if self.held is None:
             return False
         self._nft.delete(self.name)
-        self.held, self.known = None, True
+        self.held = None
         return True
 
     def verify(self, *, heal: bool) -> tuple[str, ...]:

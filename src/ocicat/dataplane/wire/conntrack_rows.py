@@ -5,7 +5,7 @@ every message that the latter takes (property tests hold it to that).
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -91,7 +91,20 @@ class ConnectionReader:
 
         Other messages are passed over; those that cannot be read are counted in `malformed`. Never raises.
         """
-        return self._table(message for datagram in datagrams for message in self._messages(datagram))
+        by_length: dict[int, tuple[list[bytes], list[NDArray[np.intp]]]] = {}
+        order = 0
+        for datagram in datagrams:
+            for length, run in self._runs(datagram):
+                pieces, places = by_length.setdefault(length, ([], []))
+                count = len(run) // length
+                pieces.append(run)
+                places.append(np.arange(order, order + count))
+                order += count
+        parts = []
+        for length, (pieces, places) in by_length.items():
+            found, kept = self._read(np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, length))
+            parts.append((found, np.concatenate(places)[kept]))
+        return _in_order(parts)
 
     def table_of_rows(self, rows: Bytes, lengths: NDArray[np.uint32]) -> Table:
         """Return the same of datagrams as (datagrams, longest) uint8 with their lengths.
@@ -115,25 +128,11 @@ class ConnectionReader:
             parts.append((found, places[kept]))
         return _in_order(parts)
 
-    def _table(self, messages: Iterable[bytes]) -> Table:
-        by_length: dict[int, tuple[list[bytes], list[int]]] = {}
-        for order, message in enumerate(messages):
-            pieces, places = by_length.setdefault(len(message), ([], []))
-            pieces.append(message)
-            places.append(order)
-        parts = []
-        for length, (pieces, places) in by_length.items():
-            found, kept = self._read(np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, length))
-            parts.append((found, np.asarray(places)[kept]))
-        return _in_order(parts)
-
-    def _messages(self, datagram: bytes) -> Sequence[bytes]:
-        """Return the messages of a datagram that tell of connections. One of its own is the common case."""
-        if len(datagram) >= _ATTRIBUTES:
-            length, kind = _LENGTH_AND_TYPE.unpack_from(datagram)
-            if length == len(datagram):
-                return (datagram,) if kind in _TELLING else ()
-        found: list[bytes] = []
+    def _runs(self, datagram: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the messages of a datagram that tell of connections, as (length, messages of that length)."""
+        if (length := _only_length(datagram)) is not None:
+            yield length, datagram
+            return
         position, end = 0, len(datagram)
         while position < end:
             if end - position < netlink.HEADER_LENGTH:
@@ -144,9 +143,8 @@ class ConnectionReader:
                 self.malformed += 1
                 break
             if kind in _TELLING:
-                found.append(datagram[position : position + length])
+                yield length, datagram[position : position + length]
             position += netlink.aligned(length)
-        return found
 
     def _read(self, rows: Bytes) -> tuple[Table, Any]:
         """Return what `rows`: (messages, length) uint8 tell, and the numbers of the rows that do."""
@@ -172,6 +170,21 @@ class ConnectionReader:
         if not tables:
             return empty(CONNECTION), np.zeros(0, np.intp)
         return np.concatenate(tables), np.concatenate(kept)
+
+
+def _only_length(datagram: bytes) -> int | None:
+    """Return the length of a datagram's messages where all have one, and all tell of connections.
+
+    Lists of connections of one protocol are made of such; looking at all headers at once beats a walk.
+    """
+    if len(datagram) < _ATTRIBUTES:
+        return None
+    length, _ = _LENGTH_AND_TYPE.unpack_from(datagram)
+    if length < netlink.HEADER_LENGTH or length % 4 or len(datagram) % length:
+        return None
+    words = np.frombuffer(datagram, "<u4").reshape(-1, length // 4)
+    kinds = words[:, 1] & 0xFFFF
+    return length if (words[:, 0] == length).all() and np.isin(kinds, tuple(_TELLING)).all() else None
 
 
 def _in_order(parts: list[tuple[Table, NDArray[np.intp]]]) -> Table:

@@ -184,7 +184,8 @@ def _egress_peer(peer: ClusterPeer) -> Side:
 
 
 def _both(written: NamespacedPods) -> tuple[Selector, Selector]:
-    """An absent selector is an empty one, as in the API's Go types; validation warns where one is required."""
+    """An absent selector is an empty one, as in the API's Go types; validation warns where one is
+    required."""
     return _namespaces(written.namespace_selector), selectors.pods(written.pod_selector)
 
 

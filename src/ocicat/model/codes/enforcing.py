@@ -29,12 +29,4 @@ ENFORCING: Final = (
         "in place of this one everything in its directions is denied to the pods that it selects.",
         "report it with the message, and change or remove the policy until then",
     ),
-    Code(
-        "EN0004",
-        "too many distinct answers to number them",
-        "A connection mark has room for 65,534 traces in each direction. The connections of further ones are "
-        "allowed or denied as policy says, but records do not tell by which rule.",
-        "use fewer distinct policies on this node",
-        Severity.WARNING,
-    ),
 )

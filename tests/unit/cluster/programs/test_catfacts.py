@@ -8,6 +8,7 @@ import threading
 
 import httpx2 as httpx
 import pytest
+from dnslib import RCODE, DNSRecord
 
 from ocicat.cluster.pods.programs.certificates import ensure_certificates
 from ocicat.cluster.pods.programs.outside import FACTS
@@ -33,8 +34,8 @@ class Lab:
             self.pki.certificate,
             "--key",
             self.pki.key,
-            "--name",
-            "localhost",
+            "--host",
+            "localhost=127.0.0.1",
             "--port",
             0,
         )
@@ -214,6 +215,35 @@ def test_the_outside_answers_by_name_over_one_connection(lab):
         assert client.get("/nothing").status_code == 404
         assert client.get("/fact", headers={"Host": "elsewhere.example"}).status_code == 421
     assert len(outside.said("connection.opened")) == 1
+
+
+def test_the_outside_serves_http_and_its_names_too(lab):
+    files = ("--certificate", lab.pki.certificate, "--key", lab.pki.key)
+    given = (
+        "--host",
+        "example.org=203.0.113.11,2001:db8::11",
+        "--port",
+        0,
+        "--plain-port",
+        0,
+        "--dns-port",
+        0,
+    )
+    outside = lab.starting.start("outside", *files, *given)
+    plain, names = (int(outside.says(f"listening.{kind} ").rpartition("=")[2]) for kind in ("plain", "dns"))
+    answer = httpx.get(f"http://127.0.0.1:{plain}/", headers={"Host": "example.org"})
+    assert "This is example.org" in answer.text
+    for kind, address in (("A", "203.0.113.11"), ("AAAA", "2001:db8::11")):
+        reply = DNSRecord.parse(DNSRecord.question("example.org", kind).send("127.0.0.1", names, timeout=30))
+        assert [str(row.rdata) for row in reply.rr] == [address]
+    absent = DNSRecord.question("nowhere.org").send("::1", names, tcp=True, ipv6=True, timeout=30)
+    assert DNSRecord.parse(absent).header.rcode == RCODE.NXDOMAIN
+
+
+def test_a_worker_that_was_there_before_the_service_says_so_and_ends(lab):
+    worker = lab.starting.start("catfacts_worker", DB_SERVICE_HOST="127.0.0.1", DB_SERVICE_PORT=1)
+    worker.says("the Service facts was not there before this pod")
+    assert worker.process.wait(30) == 1
 
 
 def test_a_client_that_says_nothing_keeps_nobody_from_the_outside(lab):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 
@@ -10,7 +11,8 @@ import yaml
 from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 
 from ocicat.cluster.apiserver.credentials import kubeconfig
-from ocicat.cluster.pods.programs.coredns import endpoint, host_row
+from ocicat.cluster.pods.programs.coredns import endpoint
+from ocicat.cluster.pods.programs.nameserver import host_row, name_servers
 from support import apiserver
 from support.podprograms import DEADLINE_S, programs, until
 
@@ -18,6 +20,7 @@ SERVICES = "/api/v1/namespaces/default/services"
 PARTS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 EARLY = "early.default.svc.cluster.local"
 """A Service that is there before the name server starts."""
+NO_UPSTREAM = ("--resolver-file", os.devnull)
 
 
 class Asker:
@@ -108,7 +111,9 @@ async def serving(folder, *arguments):
         path.write_text(yaml.safe_dump(kubeconfig(client.server.credentials, "it", client.server.url)))
         await client("POST", SERVICES, service("early", ports=[{"port": 80}]))
         with programs() as starting:
-            program = starting.start("coredns", "--kubeconfig", path, "--port", 0, *arguments)
+            program = starting.start(
+                "coredns", "--kubeconfig", path, "--port", 0, *(arguments or NO_UPSTREAM)
+            )
             yield client, program, Asker(await asyncio.to_thread(lambda: program.port))
 
 
@@ -203,7 +208,7 @@ async def test_what_is_no_question_gets_no_answer_and_stops_nothing(tmp_path):
 
 
 async def test_an_answer_too_long_for_udp_is_cut(tmp_path):
-    given = ("--host", "many.example.org=" + ",".join(f"192.0.2.{number}" for number in range(100)))
+    given = (*NO_UPSTREAM, "--host", "many.example.org=" + ",".join(f"192.0.2.{n}" for n in range(100)))
     async with serving(tmp_path, *given) as (_, _, ask):
         assert (await ask("many.example.org")).header.tc == 1
         assert len(await ask.answers("many.example.org", tcp=True)) == 100
@@ -227,3 +232,8 @@ def test_endpoints_are_understood(text, found):
 def test_a_row_of_the_table_needs_both_halves(text):
     with pytest.raises(ValueError, match="NAME=ADDRESS"):
         host_row(text)
+
+
+def test_upstreams_are_those_of_the_resolver_file():
+    text = "search a\n# nameserver 9.9.9.9\nnameserver 172.31.0.1\nnameserver  fd00::1\nnameserver\n"
+    assert name_servers(text) == [("172.31.0.1", 53), ("fd00::1", 53)]

@@ -24,8 +24,7 @@ from mysql_mimic.session import Session
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from ocicat.cluster.pods.programs.process import listening, tell
-from ocicat.cluster.pods.programs.web import peer_name
+from ocicat.cluster.pods.programs.process import listening, peer_name, tell
 
 DATABASE: Final = "catfacts"
 UNKNOWN_DATABASE: Final = 1049

@@ -17,7 +17,7 @@ from typing import Final
 import pymysql
 
 from ocicat.cluster.pods.programs.pool import Pool
-from ocicat.cluster.pods.programs.process import Leg, listening, run, tell
+from ocicat.cluster.pods.programs.process import Leg, listening, run, service, tell
 from ocicat.cluster.pods.programs.web import WebHandler, WebServer
 
 DATABASE: Final = "catfacts"
@@ -156,7 +156,7 @@ def announcement(body: bytes) -> str | None:
 def main() -> None:
     """Be the page."""
     environment = os.environ
-    facts = Facts(Pool(environment["DB_SERVICE_HOST"], int(environment["DB_SERVICE_PORT"]), DATABASE))
+    facts = Facts(Pool(*service("db"), DATABASE))
     every_s = float(environment.get("EVERY_S", "2"))
     sockets = listening(int(environment.get("PORT", "80")))
     servers = [WebServer(sock, handler(facts)) for sock in sockets]

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pymysql
 
 from ocicat.cluster.pods.programs.pool import Pool
-from ocicat.cluster.pods.programs.process import Leg, run, tell
+from ocicat.cluster.pods.programs.process import Leg, peer_name, run, service, tell
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 15.0
@@ -165,19 +165,14 @@ def main() -> None:
     environment = os.environ
     every_s = float(environment.get("EVERY_S", "1.5"))
     source = environment.get("SOURCE", "https://catfact.ninja/fact")
-    db = environment["DB_SERVICE_HOST"], int(environment["DB_SERVICE_PORT"])
-    facts = environment["FACTS_SERVICE_HOST"]
-    if ":" in facts:
-        facts = f"[{facts}]"
+    db, facts = service("db"), peer_name(service("facts"))
     worker = Worker(
         KeptConnection(source),
         urlsplit(source).path or "/",
         Pool(*db, DATABASE),
-        KeptConnection(f"http://{facts}:{environment['FACTS_SERVICE_PORT']}"),
+        KeptConnection(f"http://{facts}"),
     )
-    tell(
-        "started", source=source, db=f"{db[0]}:{db[1]}", facts=f"{facts}:{environment['FACTS_SERVICE_PORT']}"
-    )
+    tell("started", source=source, db=peer_name(db), facts=facts)
     retry_s = float(environment.get("RETRY_OUTSIDE_S", "10"))
     run(
         (

@@ -2,6 +2,7 @@
 
 It follows Services and EndpointSlices through the Kubernetes API, as the service account of its pod (or by a
 kubeconfig), and begins to answer when it knows all of them, so a TCP probe of its port says that it is ready.
+All other names it asks of the servers that its resolv.conf names.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import random
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +20,7 @@ from ocicat.base.problem import Problem
 from ocicat.cluster.client import connect
 from ocicat.cluster.controllers.known import WATCHED, Raw
 from ocicat.cluster.deltas import Inbox
-from ocicat.cluster.pods.programs.nameserver import DNS_PORT, NameServer
+from ocicat.cluster.pods.programs.nameserver import DNS_PORT, NameServer, host_row, name_servers
 from ocicat.cluster.pods.programs.process import listening, tell
 from ocicat.cluster.pods.programs.zone import Zone
 from ocicat.cluster.reflect import Reflector
@@ -80,7 +82,10 @@ async def serve(options: argparse.Namespace) -> None:
     reflectors = [
         Reflector(WATCHED[kind], client, read, inbox, SystemTimer(), random.random) for kind in FOLLOWED
     ]
-    server = NameServer(zone, dict(options.host), [endpoint(text) for text in options.upstream])
+    upstreams = [endpoint(text) for text in options.upstream] or name_servers(
+        options.resolver_file.read_text()
+    )
+    server = NameServer(zone, dict(options.host), upstreams)
 
     async def answer() -> None:
         await synced.wait()
@@ -114,14 +119,6 @@ def endpoint(text: str) -> tuple[str, int]:
     return text, DNS_PORT
 
 
-def host_row(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return name and addresses of `name=address,address`. Raises ValueError."""
-    name, equals, addresses = text.partition("=")
-    if not (name and equals and addresses):
-        raise ValueError(f"{text!r} is not NAME=ADDRESS")
-    return name.lower().rstrip("."), tuple(addresses.split(","))
-
-
 def main() -> None:
     """Be the name server."""
     parser = argparse.ArgumentParser(prog="coredns", description="The cluster's name server.")
@@ -130,6 +127,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=DNS_PORT, help="UDP and TCP")
     parser.add_argument(
         "--upstream", action="append", default=[], help="ADDRESS[:PORT], asked for other names"
+    )
+    parser.add_argument(
+        "--resolver-file",
+        type=Path,
+        default=Path("/etc/resolv.conf"),
+        help="names upstreams where none is given",
     )
     parser.add_argument(
         "--host", action="append", default=[], type=host_row, metavar="NAME=ADDRESS", help="a further name"

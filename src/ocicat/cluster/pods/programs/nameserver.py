@@ -168,6 +168,20 @@ class NameServer:
         return bytes(reply_of_failure.pack())
 
 
+def name_servers(text: str) -> list[tuple[str, int]]:
+    """Return the servers that a resolv.conf names."""
+    rows = [line.split() for line in text.splitlines()]
+    return [(row[1], DNS_PORT) for row in rows if row[:1] == ["nameserver"] and len(row) > 1]
+
+
+def host_row(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return name and addresses of `name=address,address`. Raises ValueError."""
+    name, equals, addresses = text.partition("=")
+    if not (name and equals and addresses):
+        raise ValueError(f"{text!r} is not NAME=ADDRESS")
+    return name.lower().rstrip("."), tuple(addresses.split(","))
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, server: NameServer) -> None:
         self._server = server

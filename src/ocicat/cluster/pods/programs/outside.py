@@ -4,21 +4,25 @@ Under every name that it is given it answers as `catfact.ninja` does, `/fact` wi
 page that says where one is. Connections are kept alive and never closed while idle. Its certificate comes
 from the lab's authority (`ocicat.cluster.pods.programs.certificates`), which the images trust.
 
-As a program it listens on ports of its own; whoever has sockets in the right namespace calls `start`.
+As a program it listens on ports of its own, with a name server for its names too; whoever has sockets in the
+right namespace calls `start`, and `NameServer` for the names.
 """
 
 import argparse
+import asyncio
 import random
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from socket import socket
+from socket import SOCK_DGRAM, socket
 from threading import Thread
 from typing import Final
 
+from ocicat.cluster.pods.programs.nameserver import NameServer, host_row
 from ocicat.cluster.pods.programs.process import listening, run, tell
 from ocicat.cluster.pods.programs.web import WebHandler, WebServer
+from ocicat.cluster.pods.programs.zone import Zone
 
 CATFACT: Final = "catfact.ninja"
 FACTS: Final = (
@@ -113,20 +117,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="outside", description="The simulated public network.")
     parser.add_argument("--certificate", type=Path, required=True, help="PEM, with its chain")
     parser.add_argument("--key", type=Path, required=True, help="PEM")
-    parser.add_argument("--name", action="append", default=[], help=f"a public name beside {CATFACT}")
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        type=host_row,
+        metavar="NAME=ADDRESS",
+        help=f"a public name; {CATFACT} is one in any case",
+    )
     parser.add_argument("--port", type=int, default=443, help="for HTTPS; 0 for any")
     parser.add_argument("--plain-port", type=int, help="for HTTP; none where not given")
+    parser.add_argument("--dns-port", type=int, help="for the names, UDP and TCP; none where not given")
     options = parser.parse_args()
-    serves = handler([CATFACT, *options.name])
-    context = tls_context(options.certificate, options.key)
+    hosts = dict(options.host)
+    serves = handler([CATFACT, *hosts])
     secured = listening(options.port)
-    servers = [WebServer(sock, serves, context) for sock in secured]
+    context = tls_context(options.certificate, options.key)
+    tasks: list[Callable[[], None]] = [WebServer(sock, serves, context).serve_forever for sock in secured]
     tell("listening", port=secured[0].getsockname()[1])
     if options.plain_port is not None:
         plain = listening(options.plain_port)
-        servers += [WebServer(sock, serves) for sock in plain]
+        tasks += [WebServer(sock, serves).serve_forever for sock in plain]
         tell("listening.plain", port=plain[0].getsockname()[1])
-    run([server.serve_forever for server in servers])
+    if options.dns_port is not None:
+        tasks.append(lambda: asyncio.run(answer_names(hosts, options.dns_port)))
+    run(tasks)
+
+
+async def answer_names(hosts: Mapping[str, Sequence[str]], port: int) -> None:
+    """Be the name server of public names, for ever."""
+    server = NameServer(Zone(), hosts, ())
+    streams = listening(port)
+    port = streams[0].getsockname()[1]
+    for sock in listening(port, SOCK_DGRAM):
+        await server.start_udp(sock)
+    servers = [await server.start_tcp(sock) for sock in streams]
+    tell("listening.dns", port=port)
+    await asyncio.gather(*(one.serve_forever() for one in servers))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 BACKLOG: Final = 128
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -47,6 +47,26 @@ class Leg:
         if self._state is not False:
             tell(f"{self.name}.fails", reason=str(reason) or type(reason).__name__)
         self._state = False
+
+
+def peer_name(address: tuple[Any, ...]) -> str:
+    """Return `host:port` of a socket address."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def service(name: str) -> tuple[str, int]:
+    """Return where a Service is, from the variables that Kubernetes gives to pods made after it.
+
+    Ends the process where they are missing: started anew it finds them, when the Service exists by then.
+    """
+    stem = name.upper().replace("-", "_")
+    try:
+        return os.environ[f"{stem}_SERVICE_HOST"], int(os.environ[f"{stem}_SERVICE_PORT"])
+    except (KeyError, ValueError):
+        sys.exit(
+            f"{stem}_SERVICE_HOST and {stem}_SERVICE_PORT: the Service {name} was not there before this pod"
+        )
 
 
 def listening(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[socket.socket]:

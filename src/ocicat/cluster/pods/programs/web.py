@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import Any, Final
 
-from ocicat.cluster.pods.programs.process import tell
+from ocicat.cluster.pods.programs.process import peer_name, tell
 
 HANDSHAKE_S: Final = 10.0
 BODY_BYTES: Final = 16_384
@@ -87,9 +87,3 @@ class WebHandler(BaseHTTPRequestHandler):
     def answer_json(self, status: HTTPStatus, content: object) -> None:
         """Send JSON."""
         self.answer(status, "application/json", json.dumps(content).encode() + b"\n")
-
-
-def peer_name(address: Any) -> str:
-    """Return `host:port` of a socket address."""
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

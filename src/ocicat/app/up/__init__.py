@@ -1,0 +1,1 @@
+"""`ocicat up`: the embedded cluster, composed — API server, controllers, nodes, agents, the outside."""

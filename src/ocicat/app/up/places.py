@@ -1,0 +1,111 @@
+"""Where a cluster keeps its things: the files of the state folder, and who holds it."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ocicat.base.errors import OcicatError
+
+_END_S: Final = 40.0
+
+
+class InUseError(OcicatError):
+    """A cluster of this name runs already."""
+
+
+class Places(msgspec.Struct, frozen=True):
+    """The files of one cluster."""
+
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For users: the API server on the loopback."""
+        return self.folder / "api" / "kubeconfig"
+
+    @property
+    def inner_kubeconfig(self) -> Path:
+        """For nodes and agents: the API server within the cluster's network."""
+        return self.folder / "inner.kubeconfig"
+
+    @property
+    def nodes(self) -> Path:
+        """The folders of nodes."""
+        return self.folder / "nodes"
+
+    @property
+    def logs(self) -> Path:
+        """What the parts write."""
+        return self.folder / "logs"
+
+    @property
+    def holder(self) -> Path:
+        """The holder's socket."""
+        return self.folder / "holder.sock"
+
+    @property
+    def port_file(self) -> Path:
+        """The port of the API server, kept so that kubeconfigs stay good."""
+        return self.folder / "port"
+
+    @property
+    def lock(self) -> Path:
+        """Held, and with the number of the process, while the cluster runs."""
+        return self.folder / "lock"
+
+    def make(self) -> None:
+        """Make the folders, readable by their owner alone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        for folder in (self.nodes, self.logs):
+            folder.mkdir(exist_ok=True)
+
+    def hold(self) -> int:
+        """Take the lock for this process; return its descriptor. Raises InUseError."""
+        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise InUseError(
+                f"the cluster {self.folder.name} runs already (process {self.owner()}); "
+                f"end it with: ocicat down --name {self.folder.name}"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return descriptor
+
+    def owner(self) -> int | None:
+        """Return the process that runs the cluster, None where none does."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(descriptor, 20, 0)
+            return int(text) if text.isdigit() else None
+        finally:
+            os.close(descriptor)
+        return None
+
+    def end(self) -> bool:
+        """End the cluster and wait until it is gone; false where none ran. Raises OcicatError."""
+        owner = self.owner()
+        if owner is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(owner, signal.SIGTERM)
+        deadline = time.monotonic() + _END_S
+        while self.owner() is not None:
+            if time.monotonic() > deadline:
+                raise OcicatError(f"the cluster does not end; its process is {owner}")
+            time.sleep(0.05)
+        return True

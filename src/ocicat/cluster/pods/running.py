@@ -1,0 +1,172 @@
+"""`Running`: one run of a container — its streams, its log, and who is attached to it."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import struct
+import termios
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ocicat.cluster.pods.holding import Holding, Start, Started
+from ocicat.cluster.pods.logs import LogWriter, RunRecord, end_file, log_file, record_file
+
+STDOUT: Final = 1
+STDERR: Final = 2
+_PIECE: Final = 1 << 16
+_LISTENER_PIECES: Final = 256
+"""Pieces of output that wait for one who is attached; beyond that the oldest are lost to him, as upstream."""
+_DRAIN_S: Final = 2.0
+
+Listener = asyncio.Queue[tuple[int, bytes]]
+
+
+class Running:
+    """A process that is a container's first, with all that hangs on it."""
+
+    def __init__(self, folder: Path, run: int, now_ns: Callable[[], int]) -> None:
+        """Prepare the run numbered `run` of the container whose files are in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder: Final = folder
+        self._run: Final = run
+        self._now_ns: Final = now_ns
+        self._log: Final = LogWriter(log_file(folder, run))
+        self._readers: Final[dict[int, str]] = {}
+        self._drained: Final = asyncio.Event()
+        self._stdin: int | None = None
+        self._started: Started | None = None
+        self.listeners: Final[set[Listener]] = set()
+        self.tty = False
+        self.over: Final = asyncio.Event()
+        self.code = 0
+        """The exit code, when the run is over."""
+
+    @property
+    def pid(self) -> int:
+        """The process, as the holder's pid namespace numbers it."""
+        return self._started.pid if self._started else 0
+
+    async def start(self, holding: Holding, what: Start, *, stdin: bool) -> None:
+        """Start it. Raises HolderError, and then nothing is left behind."""
+        end_file(self._folder, self._run).unlink(missing_ok=True)
+        self.tty = what.tty
+        theirs: list[int] = []
+        try:
+            if not what.tty:
+                theirs = self._pipes(stdin=stdin)
+            self._started = await holding.start(what, theirs)
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        if self._started.terminal is not None:
+            self._read(self._started.terminal, "stdout")
+            self._stdin = os.dup(self._started.terminal) if stdin else None
+        record = RunRecord(self._started.pid, what.space, what.cwd, dict(what.env), stdin=stdin, tty=what.tty)
+        record_file(self._folder, self._run).write_bytes(msgspec.json.encode(record))
+
+    def _pipes(self, *, stdin: bool) -> list[int]:
+        if stdin:
+            entry, self._stdin = os.pipe()
+        else:
+            entry = os.open(os.devnull, os.O_RDONLY)
+        theirs = [entry]
+        for stream in ("stdout", "stderr"):
+            ours, end = os.pipe()
+            self._read(ours, stream)
+            theirs.append(end)
+        return theirs
+
+    def _read(self, descriptor: int, stream: str) -> None:
+        os.set_blocking(descriptor, False)
+        self._readers[descriptor] = stream
+        asyncio.get_running_loop().add_reader(descriptor, self._readable, descriptor)
+
+    def _readable(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, _PIECE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.EIO:  # what a terminal says when nobody has it open any more
+                raise
+            data = b""
+        stream = self._readers[descriptor]
+        if not data:
+            self._forget(descriptor)
+            return
+        self._log.write(stream, data, self._now_ns())
+        for listener in self.listeners:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait((STDERR if stream == "stderr" else STDOUT, data))
+
+    def _forget(self, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        del self._readers[descriptor]
+        os.close(descriptor)
+        if not self._readers:
+            self._drained.set()
+
+    async def ended(self) -> int:
+        """Return the exit code when the process has ended and its output is written."""
+        if self._started is None:
+            raise RuntimeError("the run was not started")
+        code = await asyncio.shield(self._started.ended)
+        if self._readers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), _DRAIN_S)
+        self._close()
+        end_file(self._folder, self._run).write_text(str(code))
+        self.code = code
+        self.over.set()
+        return code
+
+    def _close(self) -> None:
+        for descriptor in list(self._readers):
+            self._forget(descriptor)
+        self.close_stdin()
+        self._log.close(self._now_ns())
+
+    # --- those who are attached -----------------------------------------------------------------------------
+
+    def listen(self) -> Listener:
+        """Return a queue that gets the output from now on; give it back to `listeners.discard`."""
+        listener: Listener = asyncio.Queue(_LISTENER_PIECES)
+        self.listeners.add(listener)
+        return listener
+
+    async def feed(self, data: bytes) -> None:
+        """Write to standard input; what nobody takes is lost."""
+        while data and self._stdin is not None:
+            try:
+                data = data[await asyncio.to_thread(os.write, self._stdin, data) :]
+            except OSError:
+                return
+
+    def close_stdin(self) -> None:
+        """End standard input; of a terminal, which has no end, only our hold on it."""
+        if self._stdin is not None:
+            os.close(self._stdin)
+            self._stdin = None
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell the terminal its size."""
+        if self.tty and self._readers:
+            fcntl.ioctl(
+                next(iter(self._readers)), termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0)
+            )
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to the process."""
+        if self._started is not None and not self._started.ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._started.pid, number)
