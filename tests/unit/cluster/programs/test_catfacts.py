@@ -260,6 +260,7 @@ def test_every_program_ends_at_once(lab, number):
     with black_hole() as nowhere:
         worker = lab.worker(outside.port, db.port, nowhere)
         worker.says("db.works")
+        facts.says("listening")
         statuses = {}
         ending = [
             threading.Thread(target=lambda one=one: statuses.update({one.name: one.end(number)}))

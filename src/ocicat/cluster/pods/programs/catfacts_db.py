@@ -174,6 +174,8 @@ def main() -> None:
     # The library logs each refused statement with its traceback; the client is told, which is enough.
     logging.getLogger("mysql_mimic").setLevel(logging.CRITICAL)
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    # A client that vanishes in the middle of its session is normal; asyncio would tell its traceback.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     store = open_store(os.environ.get("DATA", "/var/lib/catfacts/catfacts.sqlite"))
     asyncio.run(serve(int(os.environ.get("PORT", "3306")), store))
 

@@ -17,7 +17,7 @@ from typing import Final
 import pymysql
 
 from ocicat.cluster.pods.programs.pool import Pool
-from ocicat.cluster.pods.programs.process import Leg, listening, run, service, tell
+from ocicat.cluster.pods.programs.process import Leg, hold_endings, listening, run, service, tell
 from ocicat.cluster.pods.programs.web import WebHandler, WebServer
 
 DATABASE: Final = "catfacts"
@@ -155,6 +155,7 @@ def announcement(body: bytes) -> str | None:
 
 def main() -> None:
     """Be the page."""
+    hold_endings()
     environment = os.environ
     facts = Facts(Pool(*service("db"), DATABASE))
     every_s = float(environment.get("EVERY_S", "2"))

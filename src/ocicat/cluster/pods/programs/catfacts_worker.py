@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pymysql
 
 from ocicat.cluster.pods.programs.pool import Pool
-from ocicat.cluster.pods.programs.process import Leg, peer_name, run, service, tell
+from ocicat.cluster.pods.programs.process import Leg, hold_endings, peer_name, run, service, tell
 
 CONNECT_S: Final = 2.0
 ANSWER_S: Final = 15.0
@@ -162,6 +162,7 @@ def forever(leg: Leg, step: Callable[[], None], every_s: float, retry_s: float) 
 
 def main() -> None:
     """Be the worker."""
+    hold_endings()
     environment = os.environ
     every_s = float(environment.get("EVERY_S", "1.5"))
     source = environment.get("SOURCE", "https://catfact.ninja/fact")

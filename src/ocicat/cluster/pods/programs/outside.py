@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Final
 
 from ocicat.cluster.pods.programs.nameserver import NameServer, host_row
-from ocicat.cluster.pods.programs.process import listening, run, tell
+from ocicat.cluster.pods.programs.process import hold_endings, listening, run, tell
 from ocicat.cluster.pods.programs.web import WebHandler, WebServer
 from ocicat.cluster.pods.programs.zone import Zone
 
@@ -114,6 +114,7 @@ def start(
 
 def main() -> None:
     """Be the public network."""
+    hold_endings()
     parser = argparse.ArgumentParser(prog="outside", description="The simulated public network.")
     parser.add_argument("--certificate", type=Path, required=True, help="PEM, with its chain")
     parser.add_argument("--key", type=Path, required=True, help="PEM")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ocicat.cluster.pods.programs.process import listening, run
+from ocicat.cluster.pods.programs.process import hold_endings, listening, run
 
 KINDS: Final = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 RECEIVED_BYTES: Final = 65_535
@@ -66,6 +66,7 @@ def connect(options: argparse.Namespace) -> int:
 
 def listen(options: argparse.Namespace) -> None:
     """Answer for ever, TCP and UDP both unless one is chosen."""
+    hold_endings()
     chosen = [options.protocol] if options.protocol else list(KINDS)
     port, tasks = options.port, list[Callable[[], None]]()
     for protocol in chosen:

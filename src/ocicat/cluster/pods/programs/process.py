@@ -104,12 +104,17 @@ def _bound(family: socket.AddressFamily, address: str, port: int, kind: socket.S
     return sock
 
 
+def hold_endings() -> None:
+    """Let SIGTERM and SIGINT wait for `run`. To be called first, so that none that comes early is lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
 def run(tasks: Iterable[Callable[[], None]]) -> None:
     """Run tasks that go on for ever, each in a thread, until SIGTERM or SIGINT; then end the process at once.
 
+    `hold_endings` must have been called, by the main thread and before anybody is told that we are ready.
     When a task fails the process ends with 1: what started it shall start it anew.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     for task in tasks:
         threading.Thread(target=_kept, args=(task,), daemon=True).start()
     ended_by = signal.sigwait(_ENDING)
