@@ -61,6 +61,7 @@ ENDPOINTS = (10, 100, 500)
 ROUNDS = 7
 PACKETS = 40_000
 PORT = 20_000
+RULES_AT_ONCE = 400
 CLIENT, SERVER = "client", "server"
 ADDRESSES = {CLIENT: Address.parse("10.65.0.1"), SERVER: Address.parse("10.65.0.2")}
 HOOK = "type filter hook forward priority filter; policy accept;"
@@ -134,7 +135,13 @@ def chain_per_policy(plan: Plan, interfaces: Sequence[str]) -> Ruleset:
         accepted = "meta mark & 0x10000 == 0x10000 return"
         parts.append(Chain(f"p{number}", (f"{match} meta mark set meta mark | 0x10000", accepted)))
         walk += (f"meta mark & 0x20000 == 0 jump p{number}", accepted)
-    parts.append(Chain("to_pod", (*walk, "drop")))
+    # In parts, for in a user namespace nft cannot send 2,000 rules of one chain at once.
+    walk.append("drop")
+    for start in range(0, len(walk), RULES_AT_ONCE):
+        name = f"to_pod_{start}" if start else "to_pod"
+        rest = start + RULES_AT_ONCE
+        onwards = (f"goto to_pod_{rest}",) if rest < len(walk) else ()
+        parts.append(Chain(name, (*walk[start:rest], *onwards)))
     dispatch = (f'oifname "{interface}" jump to_pod' for interface in interfaces)
     forward = ("ct state established,related accept", "ct state invalid drop", *dispatch)
     return Ruleset.of("bench", *parts, Chain("forward", forward, HOOK))
@@ -205,6 +212,7 @@ def _in_turn(bed: Bed, variants: Mapping[str, Ruleset], *, vary: bool = True) ->
 def _establish(bed: Bed) -> None:
     shot = bed.shot()
     answer = Shot(SERVER, shot.destination, shot.source, UDP, shot.source_port, shot.port)
+    bed.net.forget_arrivals()
     results = [seen.result for seen in bed.net.probe([shot, answer])]
     assert results == ["delivered", "delivered"], results
 

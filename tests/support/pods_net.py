@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 import msgspec
@@ -203,6 +203,13 @@ class PodsNet:
             for start in range(0, len(shots), _CHUNK):
                 seen += self._probe_chunk(shots[start : start + _CHUNK])
         return seen
+
+    def forget_arrivals(self) -> None:
+        """Throw away what has arrived outside of probes, so that there is room for what they send."""
+        for opened in self._sockets.values():
+            with suppress(BlockingIOError):
+                while True:
+                    opened.recv(1)
 
     def _probe_chunk(self, shots: Sequence[Shot]) -> list[Seen]:
         first = self._number + 1

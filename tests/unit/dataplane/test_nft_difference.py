@@ -1,4 +1,4 @@
-"""`difference`: what a change of a table is made of, and in which order (ADR 7)."""
+"""`difference`: what a change of a table is made of, and in which order (ADR 9)."""
 
 from ocicat.dataplane.nft.difference import Phase, Transaction, difference
 from ocicat.dataplane.nft.elements import ElementChange

@@ -2,7 +2,7 @@
 
 A pod or an address that comes or goes changes nothing else in most cases. In a table of 5,000 chains such a
 batch takes 0.05 ms, and a run of nft 24 ms, most of which it spends on listing the table to itself
-(docs/adr/0007).
+(docs/adr/0009).
 """
 
 import struct

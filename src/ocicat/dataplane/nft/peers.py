@@ -5,7 +5,7 @@ addresses are cut into segments at the bounds of the CIDRs that rules name (`kin
 widest segment gets. An address or segment is written down only where its answer differs from the one that
 it would find one step further down.
 
-Source: design/dataplane §1, §8; docs/adr/0007.
+Source: design/dataplane §1, §8; docs/adr/0009.
 """
 
 from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ The way of a new connection from pod to pod (IPv4; IPv6 alike):
 `…_c4_…` is the chain of a Program (`judges`), `…_s_…` of a signature (`answers`), `…_t…` of a trace. A pod
 that no map holds stays closed.
 
-Source: design/dataplane §1, §2; docs/adr/0007.
+Source: design/dataplane §1, §2; docs/adr/0009.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
