@@ -38,7 +38,7 @@ class BadNameError(OcicatError):
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
 @_home
 def up(nodes: int, name: str, port: int | None, log_level: str, home: str) -> None:
-    """Run a Kubernetes cluster on this machine, until it is stopped: no root, no containers' daemon.
+    """Run a Kubernetes cluster on this machine, until it is stopped, with no containers' daemon.
 
     \b
     ocicat up
