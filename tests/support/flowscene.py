@@ -7,8 +7,9 @@ from ocicat.engine.index import PolicyIndex
 from ocicat.engine.policy import Entity, EntityKey
 from ocicat.flows.scene import Scene
 from ocicat.model.net import Address
-from support.accounted import ALLOW_ALL, CLIENT, NODE, SERVER, pod
+from support.accounted import ADDRESSES, ALLOW_ALL, CLIENT, NODE, SERVER, pod
 
+CLIENT_ADDRESS, SERVER_ADDRESS = ADDRESSES[CLIENT][0], ADDRESSES[SERVER][0]
 TWIN_ADDRESS = Address.parse("10.65.0.9")
 
 

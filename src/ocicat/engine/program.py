@@ -44,12 +44,15 @@ class Ports(msgspec.Struct, frozen=True):
     not_spans: tuple[Span, ...] = ()
     within: tuple[Span, ...] | None = None
     """Ports of a Service's endpoint, one of which it must be too; None where no Service is named (§6.6)."""
+    needs_port: bool = False
+    """Whether the rule says anything of the port, if only by names that nobody declares here: a portless
+    protocol then does not match."""
 
     def accept(self, protocol: int, port: int) -> bool:
         """Tell whether the criterion holds; a portless protocol meets none (§6.5)."""
         if self.within is not None and not in_spans(self.within, protocol, port):
             return False
-        if not (self.asked or self.not_ranges or self.not_spans):
+        if not self.needs_port:
             return True
         if protocol not in PROTOCOLS_WITH_PORTS:
             return False
@@ -283,7 +286,12 @@ def resolved_ports(plan: Plan, rule: Rule, side: Side, address: Address | None) 
         )
 
     return Ports(
-        side.has_ports, side.ports, spans(side.named_ports), side.not_ports, spans(side.not_named_ports)
+        side.has_ports,
+        side.ports,
+        spans(side.named_ports),
+        side.not_ports,
+        spans(side.not_named_ports),
+        needs_port=bool(side.has_ports or side.not_ports or side.not_named_ports),
     )
 
 
