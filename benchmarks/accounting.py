@@ -3,11 +3,11 @@
 Two pods on a node in a private namespace, one policy, the real ruleset. A C program sends UDP packets from
 one pod of which each begins a new connection; the other pod throws them away. Sender, kernel and collector
 share the machine's cores, so at the highest rate they are in each other's way. The sender's time in the
-kernel holds the way of its packets through forwarding, connection tracking and ruleset. The connection
-table has 262,144 entries, which a user namespace cannot change: where unanswered connections are
-remembered for 30 s (the default), it is full at 8,700 new ones a second, and the kernel then forgets the
-oldest early, or drops packets, which is no loss of accounting. There the table is emptied at the end, so
-that all ends are told at once.
+kernel holds the way of its packets through forwarding, connection tracking and ruleset. The connection table
+has 262,144 entries, which a user namespace cannot change: where unanswered connections are remembered for
+30 s (the default), it is full at 8,700 new ones a second, and the kernel then forgets the oldest early, or
+drops packets, which is no loss of accounting. There the table is emptied at the end, so that all ends are
+told at once.
 """
 
 import json
@@ -118,6 +118,11 @@ class Bed:
     def forget_connections(self) -> None:
         """Have the kernel forget every connection."""
         self.node.forget_connections()
+
+    def start_forgetting(self) -> "subprocess.Popen[str]":
+        """Have the kernel forget every connection, while the caller goes on."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([*self.namespaces.command(), "conntrack", "-F"], text=True, **quiet)
 
     def nft(self, text: str, at: str = "node") -> None:
         """Run nft."""
@@ -251,10 +256,8 @@ def _losses(bed: Bed) -> Table:
         "generator and kernel: cores",
     ]
     note = (
-        f"{SECONDS} s each. Forwarded is what arrived at the other pod; missing is forwarded packets that "
-        f"are in "
-        "no record. The collector's time ends when the last connection has been reported; the generator's "
-        "cores "
+        f"{SECONDS} s each. Forwarded is what arrived at the other pod; missing is forwarded packets in "
+        "no record. The collector's time ends when the last connection is reported; the generator's cores "
         "are its own time and with it the kernel's, for sending, forwarding and judging."
     )
     return Table("new connections at a steady rate", columns, rows, note)
@@ -270,7 +273,8 @@ def _lost_at(bed: Bed, rate: int, name: str, timeout_s: int) -> list[str]:
         load = _said(generator)
         forwarded = bed.received() - before
         if timeout_s > SECONDS:
-            bed.forget_connections()
+            emptying = bed.start_forgetting()
+            counting.run(lambda: emptying.poll() is None)
         deadline = time.monotonic() + DRAIN_S
         counting.run(lambda: counting.completed < forwarded and time.monotonic() < deadline)
         cpu = _spent() - spent

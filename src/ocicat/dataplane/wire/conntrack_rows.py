@@ -91,19 +91,19 @@ class ConnectionReader:
 
         Other messages are passed over; those that cannot be read are counted in `malformed`. Never raises.
         """
-        by_length: dict[int, tuple[list[bytes], list[NDArray[np.intp]]]] = {}
+        by_length: dict[int, tuple[list[bytes], list[int]]] = {}
         order = 0
         for datagram in datagrams:
             for length, run in self._runs(datagram):
-                pieces, places = by_length.setdefault(length, ([], []))
-                count = len(run) // length
-                pieces.append(run)
-                places.append(np.arange(order, order + count))
-                order += count
+                runs, places = by_length.setdefault(length, ([], []))
+                runs.append(run)
+                places.append(order)
+                order += len(run) // length
         parts = []
-        for length, (pieces, places) in by_length.items():
-            found, kept = self._read(np.frombuffer(b"".join(pieces), np.uint8).reshape(-1, length))
-            parts.append((found, np.concatenate(places)[kept]))
+        for length, (runs, places) in by_length.items():
+            found, kept = self._read(np.frombuffer(b"".join(runs), np.uint8).reshape(-1, length))
+            counts = np.fromiter((len(run) // length for run in runs), np.intp, len(runs))
+            parts.append((found, _counted_up(np.asarray(places), counts)[kept]))
         return _in_order(parts)
 
     def table_of_rows(self, rows: Bytes, lengths: NDArray[np.uint32]) -> Table:
@@ -179,12 +179,20 @@ def _only_length(datagram: bytes) -> int | None:
     """
     if len(datagram) < _ATTRIBUTES:
         return None
-    length, _ = _LENGTH_AND_TYPE.unpack_from(datagram)
+    length, kind = _LENGTH_AND_TYPE.unpack_from(datagram)
+    if length == len(datagram):
+        return length if kind in _TELLING else None
     if length < netlink.HEADER_LENGTH or length % 4 or len(datagram) % length:
         return None
     words = np.frombuffer(datagram, "<u4").reshape(-1, length // 4)
     kinds = words[:, 1] & 0xFFFF
     return length if (words[:, 0] == length).all() and np.isin(kinds, tuple(_TELLING)).all() else None
+
+
+def _counted_up(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return start, start + 1, … for each of `starts`, as many as `counts` says."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
 def _in_order(parts: list[tuple[Table, NDArray[np.intp]]]) -> Table:
