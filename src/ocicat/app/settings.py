@@ -107,12 +107,14 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The hub: what takes flows, remembers them and shows them."""
 
     listen: str = "127.0.0.1:8081"
-    """`host:port` of console and REST. Beyond the loopback a `token_file` is needed."""
+    """`host:port` of console and REST, or `unix:/path`; several are separated by commas. Beyond the loopback
+    a `token_file` is needed."""
     grpc: str = "127.0.0.1:7443"
-    """`host:port` of the flow API. Where it is taken, another port is used. Beyond the loopback it needs the
-    TLS files."""
+    """`host:port` of the flow API, or `unix:/path`; several are separated by commas. Where a port is taken,
+    another one is used. Beyond the loopback it needs the TLS files."""
     kubeconfig: str = ""
-    """The kubeconfig of the cluster whose policies explain the flows; empty for none."""
+    """The kubeconfig of the cluster whose policies explain the flows; empty for the service account of the
+    hub's own pod, or for none where it is in no pod."""
     context: str = ""
     """The context of the kubeconfig; empty for its current one."""
     allow_hosts: str = ""

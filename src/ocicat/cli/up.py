@@ -13,6 +13,7 @@ from ocicat.base.errors import OcicatError
 from ocicat.cli.main import EXIT_FINDINGS
 
 if TYPE_CHECKING:
+    from ocicat.app.up.cluster import UpSettings
     from ocicat.app.up.places import Places
 
 HOME: Final = "~/.local/state/ocicat"
@@ -35,17 +36,25 @@ class BadNameError(OcicatError):
 @click.option("--nodes", default=1, show_default=True, help="How many nodes.")
 @_name
 @click.option("--port", type=int, help="The API server's port on the loopback; else 6443 or a free one.")
+@click.option(
+    "--console-port", default=8081, show_default=True, help="The console's port on the loopback; 0: any."
+)
+@click.option("--demo", is_flag=True, help="Put the catfacts application into it.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
 @_home
-def up(nodes: int, name: str, port: int | None, log_level: str, home: str) -> None:
+def up(
+    nodes: int, name: str, port: int | None, console_port: int, demo: bool, log_level: str, home: str
+) -> None:
     """Run a Kubernetes cluster on this machine, until it is stopped, with no containers' daemon.
 
     \b
     ocicat up
-    ocicat up --nodes 3 --name lab
+    ocicat up --demo
+    ocicat up --nodes 3 --name lab --console-port 8082
 
-    Its API is Kubernetes', its pods are processes in namespaces of their own, and ocicat's agent enforces
-    policy on every node. State is kept, and found again by the next `ocicat up`.
+    Its API is Kubernetes', its pods are processes in namespaces of their own, ocicat's agent enforces
+    policy on every node, and its hub shows the flows in the console. State is kept, and found again by the
+    next `ocicat up`.
 
     Exit codes: 0 stopped as asked, 2 wrong usage, 3 it cannot start.
     """
@@ -53,7 +62,14 @@ def up(nodes: int, name: str, port: int | None, log_level: str, home: str) -> No
     from ocicat.app.up.cluster import Cluster, UpSettings
 
     log_to_stderr(log_level, component="up", cluster=name)
-    settings = UpSettings(home=_places(home, name).folder.parent, name=name, nodes=nodes, port=port)
+    settings = UpSettings(
+        home=_places(home, name).folder.parent,
+        name=name,
+        nodes=nodes,
+        port=port,
+        console_port=console_port,
+        demo=demo,
+    )
 
     async def life() -> None:
         cluster = Cluster(settings, lambda line: click.echo(line, err=True))
@@ -66,18 +82,25 @@ def up(nodes: int, name: str, port: int | None, log_level: str, home: str) -> No
         await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if ready.is_set():
-            _say_what_next(settings.places)
+            _say_what_next(settings, cluster.console.port, cluster.flows.port)
         await running
         click.echo("stopped")
 
     asyncio.run(life())
 
 
-def _say_what_next(places: "Places") -> None:
-    click.echo(f"The cluster {places.folder.name} is up. In another terminal:\n")
+def _say_what_next(settings: "UpSettings", console: int, flows: int) -> None:
+    places = settings.places
+    click.echo(f"The cluster {places.folder.name} is up.\n")
+    click.echo(f"    console     http://localhost:{console}")
+    click.echo(f"    flow API    127.0.0.1:{flows}")
+    click.echo(f"    kubeconfig  {places.kubeconfig}\n")
+    click.echo("In another terminal:\n")
     click.echo(f"    export KUBECONFIG={places.kubeconfig}")
-    click.echo("    kubectl get pods -A")
-    click.echo("    kubectl apply -f manifests/catfacts.yaml\n")
+    if settings.demo:
+        click.echo("    kubectl get pods -n catfacts\n")
+    else:
+        click.echo("    kubectl get pods -A\n")
     click.echo("Ctrl-C stops it; what it knows is kept for the next time.")
 
 

@@ -5,6 +5,7 @@ is made for, because its own lists and watches build objects that we would only 
 msgspec as they come. Source: spec/kubernetes-api §1, §4, §5.
 """
 
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ CONNECTIONS: Final = 100
 """One for each kind that is watched, and some for lists and events."""
 SHOWN: Final = 300
 """Characters of a foreign answer that a message repeats: some proxies answer with whole pages."""
+
+ACCOUNT_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+"""Where a pod finds the token of its service account."""
 
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -183,6 +187,11 @@ def refusal(code: int, body: bytes) -> ApiError:
 def unreachable(error: Exception) -> UnreachableError:
     """Return the error for a connection that failed."""
     return UnreachableError(f"{error}" or type(error).__name__)
+
+
+def has_account() -> bool:
+    """Tell whether we run in a pod that has a service account."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ and ACCOUNT_TOKEN.is_file()
 
 
 def connect(kubeconfig: str, context: str | None = None) -> ApiClient:

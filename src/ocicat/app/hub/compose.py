@@ -34,7 +34,7 @@ from ocicat.app.clock import SystemClock, chance
 from ocicat.app.hub.followed import FollowedCluster
 from ocicat.app.settings import HubSettings, Settings
 from ocicat.base.errors import OcicatError
-from ocicat.cluster.client import connect
+from ocicat.cluster.client import connect, has_account
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.ports.policyview import NoPolicy, PolicyView
@@ -107,8 +107,9 @@ async def serve_hub(
             tasks.append(asyncio.create_task(reader.run()))
         stack.push_async_callback(_cancelled, tasks)
         built = (CONSOLE / "index.html").is_file()
-        instead = of_hub.grpc if of_hub.grpc and of_hub.grpc not in bound else ""
-        ready(Serving(urls, bound, "" if instead.endswith(":0") else instead, built))
+        missed = [address for address in several(of_hub.grpc) if address not in bound]
+        instead = next((address for address in missed if not address.endswith(":0")), "")
+        ready(Serving(urls, bound, instead, built))
         log.info("hub.started", http=list(urls), grpc=list(bound), rows=store.stats().rows)
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,12 +136,22 @@ def _access(settings: HubSettings) -> Access:
         if len(token) < 16:
             raise HubStartError(f"{settings.token_file}: a token has 16 characters or more")
     hosts = frozenset(name.strip() for name in settings.allow_hosts.split(",") if name.strip())
-    host, _ = host_and_port(settings.listen)
-    if not token and not is_expected(host, Access()):
+    named = {host_and_port(address)[0] for address in several(settings.listen) if not is_unix(address)}
+    if not token and not all(is_expected(host, Access()) for host in named):
         raise HubStartError(
             f"{settings.listen} can be reached from elsewhere: give a --token-file, or listen on 127.0.0.1"
         )
-    return Access(hosts | {host}, token)
+    return Access(hosts | named, token)
+
+
+def several(addresses: str) -> tuple[str, ...]:
+    """Return the addresses of a setting, which are separated by commas."""
+    return tuple(address.strip() for address in addresses.split(",") if address.strip())
+
+
+def is_unix(address: str) -> bool:
+    """Tell whether an address is a Unix socket, `unix:/path`: whoever may open the file is trusted."""
+    return address.startswith("unix:")
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -154,7 +165,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 async def _policy(
     settings: HubSettings, stack: contextlib.AsyncExitStack
 ) -> tuple[PolicyView, FollowedCluster | None]:
-    if not settings.kubeconfig:
+    if not settings.kubeconfig and not has_account():
         return NoPolicy(), None
     client = connect(settings.kubeconfig, settings.context or None)
     followed = FollowedCluster(client, SystemClock(), chance)
@@ -187,9 +198,7 @@ async def _flow_api(
     server = grpc.aio.server(options=options)
     for service in services:
         service.add_to(server)
-    bound = []
-    if settings.grpc:
-        bound.append(_bind(server, settings))
+    bound = [_bind(server, settings, address) for address in several(settings.grpc)]
     for address in more:
         server.add_insecure_port(address)
         bound.append(address)
@@ -200,12 +209,16 @@ async def _flow_api(
         await server.stop(0.5)
 
 
-def _bind(server: grpc.aio.Server, settings: HubSettings) -> str:
+def _bind(server: grpc.aio.Server, settings: HubSettings, address: str) -> str:
     """Listen where it was said, or on a free port where that is taken; return the address."""
+    if is_unix(address):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+        server.add_insecure_port(address)
+        return address
     files = TlsFiles(settings.tls_ca, settings.tls_certificate, settings.tls_key).read()
-    host, port = host_and_port(settings.grpc)
+    host, port = host_and_port(address)
     if files is None and not is_expected(host, Access()):
-        raise HubStartError(f"{settings.grpc} can be reached from other machines: give it TLS files")
+        raise HubStartError(f"{address} can be reached from other machines: give it TLS files")
 
     def add(address: str) -> int:
         if files is None:
@@ -216,7 +229,7 @@ def _bind(server: grpc.aio.Server, settings: HubSettings) -> str:
 
     shown = f"[{host}]" if ":" in host else host
     if not _is_free(host, port):
-        log.warning("hub.port_taken", address=settings.grpc)
+        log.warning("hub.port_taken", address=address)
         port = 0
     try:
         return f"{shown}:{add(f'{shown}:{port}')}"
@@ -244,21 +257,28 @@ async def _web(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        if settings.listen:
-            host, port = host_and_port(settings.listen)
-            try:
-                await web.TCPSite(runner, host, port).start()
-            except OSError as error:
-                raise HubStartError(
-                    f"{settings.listen} is taken, perhaps by another hub: choose another with --listen"
-                    if error.errno == errno.EADDRINUSE
-                    else f"cannot listen on {settings.listen}: {error.strerror}"
-                ) from error
+        for address in several(settings.listen):
+            await _listen(runner, address)
         for held in sockets:
             await web.SockSite(runner, held).start()
         yield tuple(_url(address) for address in runner.addresses)
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, address: str) -> None:
+    """Serve one address. Raises HubStartError."""
+    try:
+        if is_unix(address):
+            await web.UnixSite(runner, address.removeprefix("unix:")).start()
+        else:
+            await web.TCPSite(runner, *host_and_port(address)).start()
+    except OSError as error:
+        raise HubStartError(
+            f"{address} is taken, perhaps by another hub: choose another with --listen"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot listen on {address}: {error.strerror}"
+        ) from error
 
 
 def _url(address: Any) -> str:

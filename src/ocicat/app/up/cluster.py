@@ -5,26 +5,37 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
 
 from ocicat.app.clock import SystemClock, chance
-from ocicat.app.up.nodeprocess import NodeFile
+from ocicat.app.up.demo import catfacts
+from ocicat.app.up.doors import Door
+from ocicat.app.up.keys import flow_keys
 from ocicat.app.up.parts import Part
 from ocicat.app.up.places import Places
-from ocicat.app.up.system import system_objects
+from ocicat.app.up.system import (
+    CONSOLE_PORT,
+    CONSOLE_SOCKET,
+    FIRST_NODE,
+    FLOW_PORT,
+    FLOW_SOCKET,
+    HUB_FOLDER,
+    system_objects,
+)
+from ocicat.app.up.within import Within, debian_folder, outside_lines
+from ocicat.app.up.writing import written
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.apiserver.credentials import kubeconfig, write_kubeconfig
 from ocicat.cluster.apiserver.server import ApiServer
 from ocicat.cluster.apiserver.settings import ApiServerSettings
 from ocicat.cluster.apiserver.streaming import StreamingNode
-from ocicat.cluster.client import ApiClient, ApiError, connect
+from ocicat.cluster.client import ApiClient, connect
 from ocicat.cluster.controllers.runner import Controllers
 from ocicat.cluster.pods import network
 from ocicat.cluster.pods.holding import Holding, start_holder
@@ -46,6 +57,10 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int = 1
     port: int | None = None
     """The port of the API server; None for the last one, or 6443, or a free one."""
+    console_port: int = CONSOLE_PORT
+    """The port of the console; 0 for a free one."""
+    demo: bool = False
+    """Whether the catfacts application is put into it."""
 
     @property
     def places(self) -> Places:
@@ -77,6 +92,10 @@ class Cluster:
         self._said: Final = said
         self._timer: Final = SystemClock()
         self._stopping: Final = asyncio.Event()
+        self.console: Door
+        """Where the console is; from `ready` on."""
+        self.flows: Door
+        """Where the flow API is; from `ready` on."""
 
     def stop(self) -> None:
         """Ask it to end."""
@@ -87,24 +106,38 @@ class Cluster:
         self._places.make()
         lock = self._places.hold()
         try:
-            async with (
-                self._holder() as holding,
-                self._api(holding) as server,
-                contextlib.AsyncExitStack() as stack,
-            ):
+            async with contextlib.AsyncExitStack() as stack:
+                self._open_doors(stack)
+                holding = await stack.enter_async_context(self._holder())
+                server = await stack.enter_async_context(self._api(holding))
                 client = connect(str(self._places.kubeconfig))
                 stack.push_async_callback(client.close)
                 await self._live(holding, server, client, ready)
         finally:
             os.close(lock)
 
+    def _open_doors(self, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> None:
+        """Take the ports of the loopback, first of all: a port that is taken is soon said."""
+        sockets = self._places.host_files(FIRST_NODE) / HUB_FOLDER.lstrip("/")
+        sockets.mkdir(parents=True, exist_ok=True)
+        self.console = Door(sockets / CONSOLE_SOCKET, self._settings.console_port, instead=False)
+        stack.callback(self.console.close)
+        self.flows = Door(sockets / FLOW_SOCKET, FLOW_PORT, instead=True)
+        stack.callback(self.flows.close)
+
     async def _live(
         self, holding: Holding, server: ApiServer, client: ApiClient, ready: asyncio.Event | None
     ) -> None:
         controllers = Controllers(client, self._timer, chance, server.credentials.ca_pem.decode())
         tasks = [asyncio.create_task(controllers.run()), asyncio.create_task(self._fetch())]
-        await self._write_system_objects(client)
-        tasks += [asyncio.create_task(part.run(holding, self._timer, chance)) for part in self._parts(server)]
+        tasks += [asyncio.create_task(door.run()) for door in (self.console, self.flows)]
+        keys = flow_keys(self._places, self._timer.now_ns())
+        await written(client, system_objects(keys))
+        if self._settings.demo:
+            await written(client, catfacts())
+        authority = server.credentials.ca_pem.decode()
+        parts = await self._parts(holding, authority)
+        tasks += [asyncio.create_task(part.run(holding, self._timer, chance)) for part in parts]
         stopping = asyncio.create_task(self._stopping.wait())
         if ready is not None:
             ready.set()
@@ -117,9 +150,14 @@ class Cluster:
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
+    async def _parts(self, holding: Holding, authority: str) -> list[Part]:
+        within = Within(self._places, self._nodes(), self._said)
+        await holding.run(network.WORLD, "ip", "-batch", "-", stdin="\n".join(outside_lines()) + "\n")
+        return within.parts(authority, self._timer.now_ns())
+
     async def _fetch(self) -> None:
         """Fetch what images need, here, since what runs within has no way to Debian's servers."""
-        debian = _cache() / "debian"
+        debian = debian_folder()
         for package in missing_packages(debian):
             self._said(f"fetching Debian's {package} (once)")
             try:
@@ -217,76 +255,6 @@ class Cluster:
             self._places.inner_kubeconfig, kubeconfig(server.credentials, self._settings.name, url)
         )
 
-    async def _write_system_objects(self, client: ApiClient) -> None:
-        for thing in system_objects():
-            try:
-                await client.post(_collection(thing), thing)
-            except ApiError as error:
-                if error.code != 409:
-                    raise
-
-    # --- what runs within -----------------------------------------------------------------------------------
-
-    def _parts(self, server: ApiServer) -> list[Part]:
-        parts: list[Part] = []
-        for name, place in self._nodes().items():
-            file = self._places.folder / f"{name}.json"
-            file.write_bytes(msgspec.json.encode(self._node_file(name, place, server)))
-            argv = [sys.executable, "-m", "ocicat.app.up.nodeprocess", str(file)]
-            parts.append(self._part(f"the node {name}", argv, name, name))
-            parts.append(self._part(f"the agent of {name}", self._agent(name), name, f"agent-{name}"))
-        return parts
-
-    def _part(self, name: str, argv: list[str], space: str, log_name: str) -> Part:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("OCICAT_")}
-        environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
-        # No proxy of the user's: what runs within reaches the API server at an address of the cluster.
-        environment |= {"NO_PROXY": "*", "no_proxy": "*"}
-        return Part(
-            name,
-            argv,
-            space=space,
-            log_file=self._places.logs / f"{log_name}.log",
-            environment=environment,
-            said=self._said,
-        )
-
-    def _node_file(self, name: str, place: NodePlace, server: ApiServer) -> NodeFile:
-        places = self._places
-        return NodeFile(
-            name=name,
-            number=place.number,
-            folder=str(places.nodes / name),
-            socket=str(places.nodes / f"{name}.sock"),
-            holder=str(places.holder),
-            kubeconfig=str(places.inner_kubeconfig),
-            images=str(places.folder / "images"),
-            debian=str(_cache() / "debian"),
-            authority=server.credentials.ca_pem.decode(),
-            lab_authority="",
-            resolver=network.WORLD_ADDRESSES[0],
-        )
-
-    def _agent(self, node: str) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "ocicat",
-            "agent",
-            "--node",
-            node,
-            "--kubeconfig",
-            str(self._places.inner_kubeconfig),
-            "--home",
-            str(self._places.folder / "agents"),
-            "--metrics-port",
-            "0",
-        ]
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ocicat"
-
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
@@ -296,14 +264,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-_PLURALS: Final[Mapping[str, str]] = {"Endpoints": "endpoints"}
-
-
-def _collection(thing: Mapping[str, Any]) -> str:
-    version, kind = thing["apiVersion"], thing["kind"]
-    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    plural = _PLURALS.get(kind, kind.lower() + "s")
-    namespace = thing["metadata"].get("namespace")
-    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"

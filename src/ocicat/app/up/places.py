@@ -39,6 +39,20 @@ class Places(msgspec.Struct, frozen=True):
         """The folders of nodes."""
         return self.folder / "nodes"
 
+    def host_files(self, node: str) -> Path:
+        """Return what the pods of a node see of its files, by `hostPath` volumes."""
+        return self.nodes / node / "host"
+
+    @property
+    def keys(self) -> Path:
+        """The authority and the keys of the flow API."""
+        return self.folder / "keys"
+
+    @property
+    def outside(self) -> Path:
+        """The authority and the keys of the simulated public network."""
+        return self.folder / "outside"
+
     @property
     def logs(self) -> Path:
         """What the parts write."""

@@ -9,6 +9,7 @@ import msgspec
 from ocicat.cluster.pods import network
 from ocicat.cluster.pods.context import NodeContext, Thing
 from ocicat.cluster.pods.environment import (
+    MissingError,
     Sources,
     hosts_file,
     references,
@@ -19,6 +20,25 @@ from ocicat.cluster.pods.environment import (
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_S: Final = 86400
 Bind = tuple[str, str, bool]
+
+
+def host_path(host: Path, volume: Thing) -> Path:
+    """Return the place of a `hostPath` volume, below `host`: a pod sees no other files of its node.
+
+    Raises MissingError: it is to be there and is not, or leads out of `host`.
+    """
+    wanted, kind = str(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
+    place = host / wanted.lstrip("/")
+    if ".." in Path(wanted).parts:
+        raise MissingError(f"volume {volume['name']}: the hostPath {wanted} must not contain ..")
+    if kind in ("", "DirectoryOrCreate"):
+        place.mkdir(parents=True, exist_ok=True)
+    elif kind == "FileOrCreate":
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    elif not place.exists():
+        raise MissingError(f"volume {volume['name']}: the node has no {kind} {wanted}")
+    return place
 
 
 class Sandbox:
@@ -108,6 +128,9 @@ class Sandbox:
         token = await self._token()
         found: dict[str, Path] = {}
         for volume in self._pod["spec"].get("volumes") or ():
+            if "hostPath" in volume:
+                found[volume["name"]] = host_path(self._node.folder / "host", volume)
+                continue
             files = volume_files(self._pod, volume, self.sources, self.addresses, token, self._node.authority)
             found[volume["name"]] = self._written(f"volume-{volume['name']}", files or {})
         self._written("account", self._account(token))

@@ -32,11 +32,11 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """A root file system that somebody has added; empty for one that is made here."""
 
 
-def _python(name: str, module: str) -> Image:
+def _python(name: str, *words: str) -> Image:
     return Image(
         name=name,
         kind="python",
-        command=(sys.executable, "-m", f"{_PROGRAMS}.{module}"),
+        command=(sys.executable, "-m", *words),
         environment=(("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")),
     )
 
@@ -52,11 +52,13 @@ BUILT_IN: Final = {
             name="nginx", kind="nginx", command=("/usr/local/sbin/nginx",), arguments=("-g", "daemon off;"),
             environment=(("NGINX_VERSION", "1.22"),),
         ),
-        _python("ocicat/catfacts-db", "catfacts_db"),
-        _python("ocicat/catfacts-facts", "catfacts_facts"),
-        _python("ocicat/catfacts-worker", "catfacts_worker"),
-        _python("ocicat/coredns", "coredns"),
-        _python("ocicat/probe", "probe"),
+        _python("ocicat/catfacts-db", f"{_PROGRAMS}.catfacts_db"),
+        _python("ocicat/catfacts-facts", f"{_PROGRAMS}.catfacts_facts"),
+        _python("ocicat/catfacts-worker", f"{_PROGRAMS}.catfacts_worker"),
+        _python("ocicat/coredns", f"{_PROGRAMS}.coredns"),
+        _python("ocicat/hub", "ocicat", "hub"),
+        _python("ocicat/relay", f"{_PROGRAMS}.relay"),
+        _python("ocicat/probe", f"{_PROGRAMS}.probe"),
     )
 }  # fmt: skip
 
