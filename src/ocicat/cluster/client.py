@@ -114,6 +114,14 @@ class ApiClient:
         kind = "application/merge-patch+json"
         return await self._request("PATCH", path, None, msgspec.json.encode(body), kind)
 
+    async def apply(self, path: str, body: Any, manager: str) -> bytes:
+        """Apply an object as `manager` (server-side, by force); return it. Raises ApiError, UnreachableError.
+
+        What is absent is created; fields that others have set stay theirs.
+        """
+        kind, parameters = "application/apply-patch+yaml", {"fieldManager": manager, "force": "true"}
+        return await self._request("PATCH", path, parameters, msgspec.json.encode(body), kind)
+
     async def delete(self, path: str, options: Any = None) -> bytes:
         """Delete an object, with DeleteOptions; return the answer. Raises ApiError, UnreachableError."""
         body = msgspec.json.encode(options) if options is not None else None

@@ -29,7 +29,7 @@ from ocicat.app.up.system import (
     system_objects,
 )
 from ocicat.app.up.within import Within, debian_folder, outside_lines
-from ocicat.app.up.writing import written
+from ocicat.app.up.writing import applied, created
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.apiserver.credentials import kubeconfig, write_kubeconfig
 from ocicat.cluster.apiserver.server import ApiServer
@@ -132,9 +132,9 @@ class Cluster:
         tasks = [asyncio.create_task(controllers.run()), asyncio.create_task(self._fetch())]
         tasks += [asyncio.create_task(door.run()) for door in (self.console, self.flows)]
         keys = flow_keys(self._places, self._timer.now_ns())
-        await written(client, system_objects(keys))
+        await applied(client, system_objects(keys))
         if self._settings.demo:
-            await written(client, catfacts())
+            await created(client, catfacts())
         authority = server.credentials.ca_pem.decode()
         parts = await self._parts(holding, authority)
         tasks += [asyncio.create_task(part.run(holding, self._timer, chance)) for part in parts]

@@ -10,22 +10,27 @@ from ocicat.cluster.client import ApiClient, ApiError
 _PLURALS: Final[Mapping[str, str]] = {"Endpoints": "endpoints"}
 _APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _CONFLICT: Final = 409
+_MANAGER: Final = "ocicat"
 
 
-async def written(client: ApiClient, things: Iterable[Mapping[str, Any]]) -> None:
-    """Create objects that are not there; those that are stay as they are, but for the data of Secrets.
-
-    Raises ApiError, UnreachableError.
+async def applied(client: ApiClient, things: Iterable[Mapping[str, Any]]) -> None:
+    """Bring objects to the state that this release wants; other fields stay. Raises ApiError,
+    UnreachableError.
     """
     for thing in things:
-        collection = collection_of(thing)
+        await client.apply(f"{collection_of(thing)}/{thing['metadata']['name']}", thing, _MANAGER)
+
+
+async def created(client: ApiClient, things: Iterable[Mapping[str, Any]]) -> None:
+    """Create objects that are not there; those that are stay as they are. Raises ApiError,
+    UnreachableError.
+    """
+    for thing in things:
         try:
-            await client.post(collection, thing)
+            await client.post(collection_of(thing), thing)
         except ApiError as error:
             if error.code != _CONFLICT:
                 raise
-            if thing["kind"] == "Secret":
-                await client.patch(f"{collection}/{thing['metadata']['name']}", {"data": thing["data"]})
 
 
 def as_applied(thing: Mapping[str, Any]) -> dict[str, Any]:
