@@ -120,6 +120,18 @@ TEMPLATE = {
     "spec": {"containers": [container()], "restartPolicy": "Always"},
 }
 
+CLAIMING = {
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [container(volumeMounts=[{"name": "v"}])], "restartPolicy": "Always"},
+        },
+        "volumeClaimTemplates": [{"metadata": {"name": "v"}}],
+    }
+}
+"""Its container mounts what no volume is, but what it claims for each pod."""
+
 
 @pytest.mark.parametrize(
     ("plural", "group", "thing", "fields"),
@@ -165,6 +177,7 @@ TEMPLATE = {
             ["spec.template.metadata.labels"],
         ),
         ("deployments", "apps", {"spec": {"template": TEMPLATE}}, ["spec.selector"]),
+        ("statefulsets", "apps", CLAIMING, []),
         ("jobs", "batch", {"spec": {"template": TEMPLATE}}, ["spec.template.spec.restartPolicy"]),
         (
             "cronjobs",

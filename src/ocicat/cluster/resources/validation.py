@@ -95,6 +95,7 @@ def _pod_spec(thing: Thing, where: str, policies: tuple[str, ...]) -> Iterator[C
         yield required(f"{where}.containers")
         return
     volumes = {row.get("name") for row in rows(spec, "volumes")}
+    volumes |= {part(row, "metadata.name") for row in rows(thing, "spec.volumeClaimTemplates")}
     seen: set[object] = set()
     for group in ("initContainers", "containers"):
         for position, row in enumerate(rows(spec, group)):
