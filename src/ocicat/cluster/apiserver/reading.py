@@ -14,6 +14,7 @@ from ocicat.cluster.apiserver.objects import Objects
 from ocicat.cluster.resources.errors import bad_request, expired
 from ocicat.cluster.resources.kinds import Kind, metadata_of
 from ocicat.cluster.resources.paging import Start, page, parse_token, token
+from ocicat.cluster.resources.rbac import CALICO
 from ocicat.cluster.resources.selectors import FieldSelector, parse_fields, parse_labels
 from ocicat.cluster.resources.tables import table, wants_table
 from ocicat.cluster.resources.watch import Interest, tier_of
@@ -66,7 +67,7 @@ class Reading:
         kind = call.kind
         stored = self._core.find(kind, call.namespace, call.info.name)
         if call.is_tiered:
-            tier = tier_of(stored.thing) if stored else "default"
+            tier = tier_of(stored.thing) if stored else self._tier_by_name(call.info.name)
             self._access.check_tier(call.user, call.ask(), [tier])
         stored = self._objects.existing(kind, call.namespace, call.info.name)
         accept = call.request.headers.get("Accept", "")
@@ -78,6 +79,14 @@ class Reading:
         if _PARTIAL in accept:
             return json_answer(_partial(thing))
         return raw_answer(stored.encoded) if thing is stored.thing else json_answer(thing)
+
+    def _tier_by_name(self, name: str) -> str:
+        """Return the tier whose name a policy's begins with, as in `platform.allow-dns`; else `default`.
+
+        `kubectl apply` asks for what is not there yet, and needs a NotFound from the tier that it will be in.
+        """
+        tier, dot, _ = name.partition(".")
+        return tier if dot and self._core.store.get(f"tiers.{CALICO}", "", tier) else "default"
 
     def list(self, call: Call) -> web.Response:
         """Answer a LIST. Raises ApiError."""

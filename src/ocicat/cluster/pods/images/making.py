@@ -53,6 +53,29 @@ server {
 }
 """
 
+_WGET: Final = """\
+#!/bin/sh
+# Debian's busybox 1.35 was built without wget's -T, and crashes where it is given.
+limit= count=$#
+while [ "$count" -gt 0 ]; do
+    word=$1 count=$((count - 1))
+    shift
+    case $word in
+        -T | --timeout) limit=$1 count=$((count - 1)); shift ;;
+        -T*) limit=${word#-T} ;;
+        --timeout=*) limit=${word#--timeout=} ;;
+        *) set -- "$@" "$word" ;;
+    esac
+done
+[ -n "$limit" ] || exec busybox wget "$@"
+exec 3>&2 2>/dev/null # the shell says "Terminated" there
+timeout "$limit" busybox wget "$@" 2>&3
+code=$?
+[ "$code" != 143 ] || { echo "wget: download timed out" >&3; exit 1; }
+exit "$code"
+"""
+_REFUSING: Final = "http://127.0.0.1:1/"
+
 
 class UnknownImageError(OcicatError):
     """There is no image of this name."""
@@ -265,6 +288,15 @@ def _busybox(folder: Path, program: Path) -> None:
     for name in listed.stdout.split():
         if name != "busybox":
             (binaries / name).symlink_to("busybox")
+    if _crashes_on_timeouts(program):
+        (binaries / "wget").unlink()
+        (binaries / "wget").write_text(_WGET)
+        (binaries / "wget").chmod(0o755)
+
+
+def _crashes_on_timeouts(program: Path) -> bool:
+    refused = [str(program), "wget", "-q", "-T", "1", _REFUSING]
+    return subprocess.run(refused, capture_output=True, check=False).returncode < 0  # noqa: S603
 
 
 def _python_binds() -> list[tuple[str, str, bool]]:
