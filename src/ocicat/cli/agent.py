@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ocicat.app.agent.status import AgentStatus
 
 EXTRA: Final = "agent"
-NEEDED: Final = ("google.protobuf", "grpc", "lightkube", "prometheus_client", "structlog")
+NEEDED: Final = ("google.protobuf", "grpc", "httpx2", "lightkube", "prometheus_client", "structlog")
 
 
 @click.group(invoke_without_command=True)

@@ -3,13 +3,16 @@
 import csv
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
-from ocicat.app.hub.reader import HubReader
+from ocicat.cli.extras import need
 from ocicat.cli.output import is_terminal
+
+if TYPE_CHECKING:
+    from ocicat.app.hub.reader import HubReader
 
 DEFAULT_HUB: Final = "http://127.0.0.1:8081"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -71,7 +74,7 @@ def flows(
 
     Exit codes: 0 fine, 2 wrong usage, 3 the hub is not reached, or refuses.
     """
-    reader = HubReader(hub, token_file.read().strip() if token_file else "")
+    reader = reader_of(hub, token_file)
     clauses = [*expression, "action=Deny"] if denied else [*expression]
     query = {"q": " ".join(clauses), "from": f"-{since}"}
     if follow:
@@ -86,6 +89,14 @@ def flows(
     _write(page["items"], output)
     if page["next_cursor"]:
         click.echo(f"more than {len(page['items'])}: narrow the filter, or raise --limit", err=True)
+
+
+def reader_of(hub: str, token_file: Any) -> "HubReader":
+    """Return the reader of a hub. Raises ExtraMissingError where this installation cannot speak HTTP."""
+    need("k8s", ("httpx2",))
+    from ocicat.app.hub.reader import HubReader
+
+    return HubReader(hub, token_file.read().strip() if token_file else "")
 
 
 def _write(rows: Iterable[Row], output: str) -> None:

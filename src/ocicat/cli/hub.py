@@ -17,6 +17,7 @@ NEEDED: Final = (
     "duckdb",
     "google.protobuf",
     "grpc",
+    "httpx2",
     "lightkube",
     "prometheus_client",
     "structlog",

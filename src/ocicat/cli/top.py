@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import click
 
-from ocicat.app.hub.reader import HubReader
-from ocicat.cli.flows import DEFAULT_HUB, Since
+from ocicat.cli.flows import DEFAULT_HUB, Since, reader_of
 from ocicat.cli.output import is_terminal, write_json
 
 REFRESH_S: Final = 2.0
@@ -53,7 +52,7 @@ def top(
 
     Exit codes: 0 fine, 2 wrong usage, 3 the hub is not reached, or refuses.
     """
-    reader = HubReader(hub, token_file.read().strip() if token_file else "")
+    reader = reader_of(hub, token_file)
     query = {
         "q": " ".join(expression),
         "from": f"-{since}",

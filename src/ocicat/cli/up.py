@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ocicat.base.errors import OcicatError
+from ocicat.cli.extras import need
 from ocicat.cli.main import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
     from ocicat.app.up.places import Places
 
 HOME: Final = "~/.local/state/ocicat"
+NEEDED: Final = (
+    "aiohttp",
+    "cronsim",
+    "cryptography",
+    "dnslib",
+    "duckdb",
+    "google.protobuf",
+    "grpc",
+    "httpx2",
+    "jsonpatch",
+    "lightkube",
+    "mysql_mimic",
+    "prometheus_client",
+    "pymysql",
+    "sqlglot",
+    "structlog",
+)
 _name = click.option("--name", default="default", show_default=True, help="The name of the cluster.")
 _home = click.option(
     "--home",
@@ -58,6 +76,7 @@ def up(
 
     Exit codes: 0 stopped as asked, 2 wrong usage, 3 it cannot start.
     """
+    need("cluster", NEEDED)
     from ocicat.app.logs import log_to_stderr
     from ocicat.app.up.cluster import Cluster, UpSettings
 
@@ -124,6 +143,7 @@ def status(name: str, home: str) -> None:
 
     Exit codes: 0 all is well, 1 something is not, 3 it does not answer.
     """
+    need("cluster", NEEDED)
     from ocicat.app.up.standing import standing
 
     found = asyncio.run(standing(_places(home, name)))
