@@ -8,7 +8,14 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["support.console", "support.hub", "support.kernel", "support.coroutines", "support.kubectl"]
+pytest_plugins = [
+    "support.console",
+    "support.hub",
+    "support.kernel",
+    "support.coroutines",
+    "support.kubectl",
+    "support.wheel",
+]
 
 # No deadline anywhere: a test never depends on how fast the machine is.
 settings.register_profile("default", deadline=None)

@@ -1,0 +1,21 @@
+"""The wheel of this checkout, built once for all tests that install it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def built_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, alone in its folder."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    command = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (built,) = folder.glob("ocicat-*.whl")
+    return built
