@@ -28,6 +28,7 @@ def eventually(question, wanted, seconds=60):
 def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("up")
     command = [sys.executable, "-m", "ocicat", "up", "--name", "t", "--home", str(folder / "home")]
+    command += ["--console-port", "0"]
     log = folder / "up.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "CI": "true"})

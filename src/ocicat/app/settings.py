@@ -153,6 +153,32 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("keep_bytes must be 0 or more")
 
 
+class UpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded cluster."""
+
+    name: str = "default"
+    """The name of the cluster: up to 40 small letters, digits and hyphens. Its folder has the same name."""
+    nodes: int = 1
+    """How many nodes it has."""
+    port: int = 0
+    """The API server's port on the loopback; 0 for the one of the last time, else 6443, else a free one."""
+    console_port: int = 8081
+    """The console's port on the loopback; 0 for a free one. Where it is taken, the cluster does not start."""
+    demo: bool = False
+    """Whether the catfacts application is put into the cluster."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no cluster can be. Raises ValueError."""
+        plain = self.name.replace("-", "")
+        if not (plain.isalnum() and self.name.isascii() and self.name == self.name.lower()):
+            raise ValueError("name must be small letters, digits and hyphens")
+        if len(self.name) > 40:
+            raise ValueError("name must have 40 characters or less")
+        for port in (self.port, self.console_port):
+            if not 0 <= port <= 65535:
+                raise ValueError("a port must be 0 to 65535")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -162,6 +188,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The node agent."""
     hub: HubSettings = HubSettings()
     """The hub."""
+    up: UpSettings = UpSettings()
+    """The embedded cluster."""
 
     @property
     def folder(self) -> Path:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "up": ("ocicat.cli.up:up", "Run a Kubernetes cluster on this machine, with real pods and policy."),
     "down": ("ocicat.cli.up:down", "Stop a cluster that `up` has started."),
     "status": ("ocicat.cli.up:status", "Show how a cluster stands."),
+    "kubeconfig": ("ocicat.cli.up:kubeconfig", "Print a cluster's kubeconfig, or merge it into yours."),
     "logs": ("ocicat.cli.up:logs", "Show what a part of a cluster has written."),
     "reset": ("ocicat.cli.up:reset", "Stop a cluster and forget what it knows."),
     "agent": ("ocicat.cli.agent:agent", "Enforce policy on this node, and report its flows."),

@@ -1,23 +1,23 @@
-"""`ocicat up`, `down`, `status`, `logs`, `reset`: the embedded cluster."""
+"""`ocicat up`, `down`, `status`, `kubeconfig`, `logs`, `reset`: the embedded cluster."""
 
 import asyncio
+import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ocicat.base.errors import OcicatError
+from ocicat.app.settings import Settings, SettingsError, settled
 from ocicat.cli.extras import need
 from ocicat.cli.main import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from ocicat.app.up.cluster import UpSettings
     from ocicat.app.up.places import Places
 
-HOME: Final = "~/.local/state/ocicat"
 NEEDED: Final = (
     "aiohttp",
     "cronsim",
@@ -35,34 +35,20 @@ NEEDED: Final = (
     "sqlglot",
     "structlog",
 )
-_name = click.option("--name", default="default", show_default=True, help="The name of the cluster.")
-_home = click.option(
-    "--home",
-    default=HOME,
-    envvar="OCICAT_HOME",
-    show_default=True,
-    metavar="FOLDER",
-    help="The state folder.",
-)
-
-
-class BadNameError(OcicatError):
-    """A cluster cannot have this name."""
+_name = click.option("--name", metavar="NAME", help="The name of the cluster; else `default`.")
+_home = click.option("--home", metavar="FOLDER", help="The state folder.")
 
 
 @click.command()
-@click.option("--nodes", default=1, show_default=True, help="How many nodes.")
+@click.option("--nodes", metavar="N", help="How many nodes; else 1.")
 @_name
-@click.option("--port", type=int, help="The API server's port on the loopback; else 6443 or a free one.")
-@click.option(
-    "--console-port", default=8081, show_default=True, help="The console's port on the loopback; 0: any."
-)
-@click.option("--demo", is_flag=True, help="Put the catfacts application into it.")
+@click.option("--port", metavar="PORT", help="The API server's port; else the last one, 6443 or a free one.")
+@click.option("--console-port", metavar="PORT", help="The console's port; else 8081. 0 for a free one.")
+@click.option("--demo", is_flag=True, default=None, help="Put the catfacts application into it.")
+@click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The settings file.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
 @_home
-def up(
-    nodes: int, name: str, port: int | None, console_port: int, demo: bool, log_level: str, home: str
-) -> None:
+def up(file: Path | None, log_level: str, home: str | None, **flags: Any) -> None:
     """Run a Kubernetes cluster on this machine, until it is stopped, with no containers' daemon.
 
     \b
@@ -72,73 +58,68 @@ def up(
 
     Its API is Kubernetes', its pods are processes in namespaces of their own, ocicat's agent enforces
     policy on every node, and its hub shows the flows in the console. State is kept, and found again by the
-    next `ocicat up`.
+    next `ocicat up`. Every option is also a setting: see `--config`, and OCICAT_UP_NODES and the like.
 
     Exit codes: 0 stopped as asked, 2 wrong usage, 3 it cannot start.
     """
     need("cluster", NEEDED)
     from ocicat.app.logs import log_to_stderr
-    from ocicat.app.up.cluster import Cluster, UpSettings
 
-    log_to_stderr(log_level, component="up", cluster=name)
-    settings = UpSettings(
-        home=_places(home, name).folder.parent,
-        name=name,
-        nodes=nodes,
-        port=port,
-        console_port=console_port,
-        demo=demo,
+    settings = _settings(flags, home, file)
+    log_to_stderr(log_level, component="up", cluster=settings.up.name)
+    asyncio.run(_life(settings))
+
+
+async def _life(settings: Settings) -> None:
+    from ocicat.app.up.cluster import Cluster
+
+    cluster = Cluster(_home_of(settings), settings.up, lambda line: click.echo(line, err=True))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, cluster.stop)
+    ready = asyncio.Event()
+    running = asyncio.create_task(cluster.run(ready))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if ready.is_set():
+        _say_what_next(settings, cluster.console.port, cluster.flows.port)
+    await running
+    click.echo("stopped")
+
+
+def _say_what_next(settings: Settings, console: int, flows: int) -> None:
+    kubeconfig = _places(settings).kubeconfig
+    look = "get pods -n catfacts" if settings.up.demo else "get pods -A"
+    click.echo(
+        f"The cluster {settings.up.name} is up.\n\n"
+        f"    console     http://localhost:{console}\n"
+        f"    flow API    127.0.0.1:{flows}\n"
+        f"    kubeconfig  {kubeconfig}\n\n"
+        "In another terminal:\n\n"
+        f"    export KUBECONFIG={kubeconfig}\n"
+        f"    kubectl {look}\n\n"
+        "Ctrl-C stops it; what it knows is kept for the next time."
     )
-
-    async def life() -> None:
-        cluster = Cluster(settings, lambda line: click.echo(line, err=True))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, cluster.stop)
-        ready = asyncio.Event()
-        running = asyncio.create_task(cluster.run(ready))
-        waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if ready.is_set():
-            _say_what_next(settings, cluster.console.port, cluster.flows.port)
-        await running
-        click.echo("stopped")
-
-    asyncio.run(life())
-
-
-def _say_what_next(settings: "UpSettings", console: int, flows: int) -> None:
-    places = settings.places
-    click.echo(f"The cluster {places.folder.name} is up.\n")
-    click.echo(f"    console     http://localhost:{console}")
-    click.echo(f"    flow API    127.0.0.1:{flows}")
-    click.echo(f"    kubeconfig  {places.kubeconfig}\n")
-    click.echo("In another terminal:\n")
-    click.echo(f"    export KUBECONFIG={places.kubeconfig}")
-    if settings.demo:
-        click.echo("    kubectl get pods -n catfacts\n")
-    else:
-        click.echo("    kubectl get pods -A\n")
-    click.echo("Ctrl-C stops it; what it knows is kept for the next time.")
 
 
 @click.command()
 @_name
 @_home
-def down(name: str, home: str) -> None:
+def down(name: str | None, home: str | None) -> None:
     """Stop a cluster, and all that runs in it. Its state is kept.
 
     Exit codes: 0 it is down, 3 it does not end.
     """
-    ended = _places(home, name).end()
-    click.echo(f"{name} is down" if ended else f"{name} was not running")
+    places = _places(_settings({"name": name}, home))
+    ended = places.end()
+    click.echo(f"{places.name} is down" if ended else f"{places.name} was not running")
 
 
 @click.command()
 @_name
 @_home
-def status(name: str, home: str) -> None:
+def status(name: str | None, home: str | None) -> None:
     """Show whether a cluster runs, its nodes and pods.
 
     Exit codes: 0 all is well, 1 something is not, 3 it does not answer.
@@ -146,7 +127,7 @@ def status(name: str, home: str) -> None:
     need("cluster", NEEDED)
     from ocicat.app.up.standing import standing
 
-    found = asyncio.run(standing(_places(home, name)))
+    found = asyncio.run(standing(_places(_settings({"name": name}, home))))
     for line in found.lines:
         click.echo(line)
     if not found.well:
@@ -154,15 +135,43 @@ def status(name: str, home: str) -> None:
 
 
 @click.command()
+@click.option("--merge", "merges", is_flag=True, help="Put it into yours, and make it the current one.")
+@_name
+@_home
+def kubeconfig(merges: bool, name: str | None, home: str | None) -> None:
+    """Print where a cluster's kubeconfig is, or merge it into yours.
+
+    \b
+    export KUBECONFIG=$(ocicat kubeconfig)
+    ocicat kubeconfig --merge
+
+    Yours is the first file of $KUBECONFIG, else ~/.kube/config.
+
+    Exit codes: 0 done, 3 a file cannot be read or written; nothing is changed then.
+    """
+    from ocicat.app.up.merging import merge, users_file
+
+    source = _places(_settings({"name": name}, home)).kubeconfig
+    if not merges:
+        click.echo(source)
+        return
+    goal = users_file(os.environ)
+    context = merge(source, goal)
+    click.echo(f"{goal} has the context {context}, which is the current one")
+
+
+@click.command()
 @click.argument("part", default="")
 @_name
 @_home
-def logs(part: str, name: str, home: str) -> None:
-    """Show what a part of the cluster has written: a node (`node-1`), its agent (`agent-node-1`).
+def logs(part: str, name: str | None, home: str | None) -> None:
+    """Show what a part of the cluster has written: `node-1`, its agent `agent-node-1`, the `outside`.
+
+    The hub is a pod: kubectl logs -n calico-system deployment/goldmane
 
     Without PART: which parts there are.
     """
-    folder = _places(home, name).logs
+    folder = _places(_settings({"name": name}, home)).logs
     known = sorted(path.stem for path in folder.glob("*.log"))
     if not part:
         for one in known:
@@ -177,22 +186,32 @@ def logs(part: str, name: str, home: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_name
 @_home
-def reset(yes: bool, name: str, home: str) -> None:
+def reset(yes: bool, name: str | None, home: str | None) -> None:
     """Stop a cluster and forget everything that it knows."""
-    places = _places(home, name)
+    places = _places(_settings({"name": name}, home))
     if not places.folder.exists():
-        click.echo(f"there is no cluster {name}")
+        click.echo(f"there is no cluster {places.name}")
         return
     if not yes:
         click.confirm(f"Delete everything in {places.folder}?", abort=True)
     places.end()
     shutil.rmtree(places.folder)
-    click.echo(f"{name} is gone")
+    click.echo(f"{places.name} is gone")
 
 
-def _places(home: str, name: str) -> "Places":
+def _settings(flags: Mapping[str, Any], home: str | None, file: Path | None = None) -> Settings:
+    given = {f"up.{name}": value for name, value in flags.items()} | {"home": home}
+    try:
+        return settled(given, os.environ, file).settings
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _home_of(settings: Settings) -> Path:
+    return settings.folder.resolve()
+
+
+def _places(settings: Settings) -> "Places":
     from ocicat.app.up.places import Places
 
-    if not name.replace("-", "").isalnum() or not name.isascii() or not name.islower() or len(name) > 40:
-        raise BadNameError(f"{name!r} is no name of a cluster: up to 40 small letters, digits and hyphens")
-    return Places(Path(home).expanduser().resolve() / name)
+    return Places(_home_of(settings) / settings.up.name)

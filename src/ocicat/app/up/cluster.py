@@ -10,17 +10,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
 from ocicat.app.clock import SystemClock, chance
+from ocicat.app.settings import UpSettings
 from ocicat.app.up.demo import catfacts
 from ocicat.app.up.doors import Door
 from ocicat.app.up.keys import flow_keys
 from ocicat.app.up.parts import Part
 from ocicat.app.up.places import Places
 from ocicat.app.up.system import (
-    CONSOLE_PORT,
     CONSOLE_SOCKET,
     FIRST_NODE,
     FLOW_PORT,
@@ -48,26 +47,6 @@ _FIRST_PORT: Final = 6443
 _HOLDER_END_S: Final = 10.0
 
 
-class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cluster is set up."""
-
-    home: Path
-    """The folder of all clusters."""
-    name: str = "default"
-    nodes: int = 1
-    port: int | None = None
-    """The port of the API server; None for the last one, or 6443, or a free one."""
-    console_port: int = CONSOLE_PORT
-    """The port of the console; 0 for a free one."""
-    demo: bool = False
-    """Whether the catfacts application is put into it."""
-
-    @property
-    def places(self) -> Places:
-        """The cluster's files."""
-        return Places(self.home / self.name)
-
-
 class CannotStartError(OcicatError):
     """The cluster cannot start here; the message says what is missing."""
 
@@ -78,17 +57,18 @@ Said = Callable[[str], None]
 class Cluster:
     """One embedded cluster. `run` is its whole life."""
 
-    def __init__(self, settings: UpSettings, said: Said) -> None:
+    def __init__(self, home: Path, settings: UpSettings, said: Said) -> None:
         """Prepare it.
 
         Args:
+            home: The folder of all clusters.
             settings: How it is.
             said: Gets lines about its progress, for people.
         """
         if not 1 <= settings.nodes <= network.NODES_AT_MOST:
             raise CannotStartError(f"a cluster has 1 to {network.NODES_AT_MOST} nodes, not {settings.nodes}")
         self._settings: Final = settings
-        self._places: Final = settings.places
+        self._places: Final = Places(home / settings.name)
         self._said: Final = said
         self._timer: Final = SystemClock()
         self._stopping: Final = asyncio.Event()
@@ -234,7 +214,7 @@ class Cluster:
                 await serving
 
     def _port(self) -> int:
-        if self._settings.port is not None:
+        if self._settings.port:
             return self._settings.port
         with contextlib.suppress(OSError, ValueError):
             last = int(self._places.port_file.read_text())

@@ -25,6 +25,11 @@ class Places(msgspec.Struct, frozen=True):
     folder: Path
 
     @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.folder.name
+
+    @property
     def kubeconfig(self) -> Path:
         """For users: the API server on the loopback."""
         return self.folder / "api" / "kubeconfig"
