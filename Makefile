@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt scripts/setup
 	@touch $@
 
 .PHONY: demo
-demo: $(READY) ## trace a connection that the example policies allow, and one that they deny
+demo: $(READY) ## start a cluster with the catfacts application and the console, until Ctrl-C
 	@scripts/demo
 
 .PHONY: test
@@ -46,6 +46,11 @@ bench: $(READY) ## measure, and write docs/benchmarks.md (one question: ARGS=pol
 .PHONY: docs
 docs: $(READY) ## write the generated pages of docs/reference anew
 	@$(BIN)/python scripts/docs.py
+
+.PHONY: site
+site: $(READY) ## build the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir site
+	@echo "open site/index.html"
 
 .PHONY: console
 console: ## build the console into the package (needs Node 20 with npm)
