@@ -1,5 +1,7 @@
 """The doors of the host's loopback to what runs within: the console, and the flow API."""
 
+import errno
+import os
 import socket
 from pathlib import Path
 from typing import Final
@@ -48,6 +50,8 @@ def _listening(port: int, *, instead: bool) -> socket.socket:
         if instead:
             return socket.create_server((LOOPBACK, 0))
         raise TakenError(
-            f"{LOOPBACK}:{port} is taken ({error.strerror}): end what listens there, "
+            f"{LOOPBACK}:{port} is taken: end what listens there, "
             "or choose another port for the console with --console-port"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot listen on {LOOPBACK}:{port}: {os.strerror(error.errno or 0)}"
         ) from error
