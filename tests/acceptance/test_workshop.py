@@ -15,6 +15,7 @@ import pytest
 from support.course import MANIFESTS, OWN, Course, course, eventually, plain
 from support.kubectl import NEW, OLD
 from support.terminal import Terminal
+from support.user import ROOTLESS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.kernel, pytest.mark.browser, pytest.mark.slow]
 
@@ -30,12 +31,23 @@ spec: {{tier: {tier}, order: {order}, selector: all(), types: [Ingress, Egress]}
 """
 
 
-@pytest.fixture(scope="module", params=[(NEW, 1), (OLD, 3)], ids=["kubectl-1.32", "kubectl-1.20-three-nodes"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((NEW, 1, False), id="kubectl-1.32"),
+        pytest.param((OLD, 3, False), id="kubectl-1.20-three-nodes"),
+        pytest.param((NEW, 1, True), id="a-user-without-rights", marks=ROOTLESS),
+    ],
+)
 def lab(request: Any, tmp_path_factory: Any) -> Iterator[Course]:
     """A fresh cluster."""
-    version, nodes = request.param
+    version, nodes, rootless = request.param
     folder = tmp_path_factory.mktemp("lab")
-    with course(folder, version, OWN, ["--nodes", str(nodes)]) as running:
+    command, home = OWN, folder / "home"
+    if rootless:
+        someone = request.getfixturevalue("user")
+        command, home = someone.command("ocicat"), someone.home / "state"
+    with course(folder, version, command, home, ["--nodes", str(nodes)]) as running:
         yield running
 
 

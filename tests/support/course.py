@@ -108,13 +108,13 @@ def plain(name: str) -> str:
 
 @contextmanager
 def course(
-    folder: Path, version: str, ocicat: Sequence[str], options: Sequence[str] = ()
+    folder: Path, version: str, ocicat: Sequence[str], home: Path, options: Sequence[str] = ()
 ) -> Iterator[Course]:
     """Start `ocicat up` as a person would, and end it with Ctrl-C; nothing may be left.
 
-    `ocicat` is the command with all that comes before its own words.
+    `ocicat` is the command with all that comes before its own words, `home` the state folder.
     """
-    home, log = folder / "home", folder / "up.log"
+    log = folder / "up.log"
     port = "8081" if free(8081) else "0"
     command = [*ocicat, "up", "--name", "course", "--home", str(home), "--console-port", port, *options]
     with log.open("wb") as out:
