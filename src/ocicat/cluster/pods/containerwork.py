@@ -29,6 +29,7 @@ LONGEST_DELAY_S: Final = 300.0
 FORGIVEN_S: Final = 600.0
 """A run that lasted this long starts the back-off anew."""
 RETRY_S: Final = 5.0
+FETCHING_S: Final = 1.0
 _NEVER_STARTED: Final = 128
 
 
@@ -158,12 +159,14 @@ class ContainerWork:
             except (UnknownImageError, ImageNotMadeError) as error:
                 text = f'Failed to pull image "{reference}": {error}'
                 await self._node.tell(self._pod, "Failed", text, warning=True)
+                # What is being fetched is there in a moment; an unknown name stays one for longer.
+                delay_s = FETCHING_S if isinstance(error, ImageNotMadeError) else RETRY_S * 2
                 self._set(waiting="ErrImagePull", message=str(error))
-                await self._node.timer.sleep(RETRY_S * 2)
+                await self._node.timer.sleep(delay_s)
                 self._set(
                     waiting="ImagePullBackOff", message=f'Back-off pulling image "{reference}": {error}'
                 )
-                await self._node.timer.sleep(RETRY_S * 2)
+                await self._node.timer.sleep(delay_s)
 
     async def _prepared(self, made: Made) -> Start:
         """Return what is to be started; waits, and says so, as long as something that it needs is absent."""
