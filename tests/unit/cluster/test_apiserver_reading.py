@@ -194,3 +194,31 @@ async def test_partial_metadata(tmp_path):
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         found = await client("GET", HERE, Accept=accept)
         assert (found["kind"], "data" in found["items"][0]) == ("PartialObjectMetadataList", False)
+
+
+async def test_a_watch_sees_policies_of_tiers_that_are_made_later(tmp_path):
+    """Who may read policies of all tiers would otherwise miss what a new one denies (policy-semantics §2.1)."""
+    rbac, calico = "/apis/rbac.authorization.k8s.io/v1", "/apis/projectcalico.org/v3"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reads-policy"}
+    rule = {"apiGroups": ["projectcalico.org"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+    tier = {"apiVersion": "projectcalico.org/v3", "kind": "Tier", "metadata": {"name": "late"}}
+    policy = {
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "GlobalNetworkPolicy",
+        "metadata": {"name": "late.closed"},
+        "spec": {"tier": "late", "selector": "all()"},
+    }
+    async with serving(tmp_path) as client:
+        await client("POST", f"{rbac}/clusterroles", {"metadata": {"name": "reads-policy"}, "rules": [rule]})
+        subjects = [{"kind": "User", "name": "reader", "apiGroup": "rbac.authorization.k8s.io"}]
+        binding = {"metadata": {"name": "reads-policy"}, "roleRef": role, "subjects": subjects}
+        await client("POST", f"{rbac}/clusterrolebindings", binding)
+        path = f"{calico}/globalnetworkpolicies?watch=true"
+        async with client.watch(path, Impersonate_User="reader") as following:
+            await client("POST", f"{calico}/tiers", tier)
+            await client("POST", f"{calico}/globalnetworkpolicies", policy)
+            added = await following()
+            assert (added["type"], added["object"]["metadata"]["name"]) == ("ADDED", "late.closed")
+            await client("DELETE", f"{calico}/globalnetworkpolicies/late.closed")
+            await client("DELETE", f"{calico}/tiers/late")
+            assert (await following())["type"] == "DELETED"

@@ -110,6 +110,8 @@ class Watching:
             except CompactedError as gone:
                 await self._send(answer, [_line("ERROR", expired(gone.oldest, cursor).status)])
                 return
+            if changes:
+                interest = self._grown(call, interest)
             lines = [
                 encode(event[0], event[1], change)
                 for change in changes
@@ -129,6 +131,16 @@ class Watching:
                 await self._send(answer, [_bookmark_line(call, cursor)])
             until = min(ends, next_bookmark) if wants_bookmarks else ends
             await self._core.changed(resource, until - now)
+
+    def _grown(self, call: Call, interest: Interest) -> Interest:
+        """Return the interest with the tiers that were made since and that the watcher may see, too.
+
+        Those that are gone stay in it: their policies' deletions may still have to be told.
+        """
+        if interest.tiers is None:
+            return interest
+        tiers = interest.tiers | self._access.tiers_of(call.user, call.ask())
+        return msgspec.structs.replace(interest, tiers=tiers)
 
     def _encoder(self, call: Call) -> Encode:
         """Return how events are written: as JSON of objects, or as tables whose heads come with the first."""
