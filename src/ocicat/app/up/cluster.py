@@ -5,19 +5,22 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from ocicat.app.clock import SystemClock, chance
 from ocicat.app.settings import UpSettings
+from ocicat.app.up.apiprocess import ApiFile
 from ocicat.app.up.demo import catfacts
-from ocicat.app.up.doors import Door
+from ocicat.app.up.doors import LOOPBACK, Door
 from ocicat.app.up.keys import flow_keys
-from ocicat.app.up.parts import Part
+from ocicat.app.up.parts import Beside, Part, until_gone
 from ocicat.app.up.places import Places
 from ocicat.app.up.system import (
     CONSOLE_SOCKET,
@@ -27,23 +30,20 @@ from ocicat.app.up.system import (
     HUB_FOLDER,
     system_objects,
 )
-from ocicat.app.up.within import Within, debian_folder, outside_lines
+from ocicat.app.up.within import Within, debian_folder, environment, outside_lines
 from ocicat.app.up.writing import applied, created
 from ocicat.base.errors import OcicatError
-from ocicat.cluster.apiserver.credentials import kubeconfig, write_kubeconfig
-from ocicat.cluster.apiserver.server import ApiServer
-from ocicat.cluster.apiserver.settings import ApiServerSettings
-from ocicat.cluster.apiserver.streaming import StreamingNode
 from ocicat.cluster.client import ApiClient, connect
-from ocicat.cluster.controllers.runner import Controllers
 from ocicat.cluster.pods import network
 from ocicat.cluster.pods.holding import Holding, start_holder
 from ocicat.cluster.pods.images.making import ImageNotMadeError, fetch, missing_packages
 from ocicat.cluster.pods.network import NodePlace
-from ocicat.cluster.pods.runner import Pods
 
 log: Final = structlog.get_logger("ocicat.up")
 _FIRST_PORT: Final = 6443
+_API_S: Final = 60.0
+_BACKLOG: Final = 1024
+_FAMILIES: Final = tuple(zip((socket.AF_INET, socket.AF_INET6), network.WORLD_ADDRESSES, strict=True))
 _HOLDER_END_S: Final = 10.0
 
 
@@ -89,10 +89,10 @@ class Cluster:
             async with contextlib.AsyncExitStack() as stack:
                 self._open_doors(stack)
                 holding = await stack.enter_async_context(self._holder())
-                server = await stack.enter_async_context(self._api(holding))
+                api = await stack.enter_async_context(self._api(holding))
                 client = connect(str(self._places.kubeconfig))
                 stack.push_async_callback(client.close)
-                await self._live(holding, server, client, ready)
+                await self._live(holding, api, client, ready)
         finally:
             os.close(lock)
 
@@ -106,22 +106,25 @@ class Cluster:
         stack.callback(self.flows.close)
 
     async def _live(
-        self, holding: Holding, server: ApiServer, client: ApiClient, ready: asyncio.Event | None
+        self, holding: Holding, api: "Api", client: ApiClient, ready: asyncio.Event | None
     ) -> None:
-        controllers = Controllers(client, self._timer, chance, server.credentials.ca_pem.decode())
-        tasks = [asyncio.create_task(controllers.run()), asyncio.create_task(self._fetch())]
-        tasks += [asyncio.create_task(door.run()) for door in (self.console, self.flows)]
-        keys = flow_keys(self._places, self._timer.now_ns())
-        await applied(client, system_objects(keys))
-        if self._settings.demo:
-            await created(client, catfacts())
-        authority = server.credentials.ca_pem.decode()
-        parts = await self._parts(holding, authority)
-        tasks += [asyncio.create_task(part.run(holding, self._timer, chance)) for part in parts]
+        tasks = [
+            api.running,
+            asyncio.create_task(until_gone(holding)),
+            asyncio.create_task(self._fetch()),
+            *(asyncio.create_task(door.run()) for door in (self.console, self.flows)),
+        ]
         stopping = asyncio.create_task(self._stopping.wait())
-        if ready is not None:
-            ready.set()
         try:
+            await applied(client, system_objects(flow_keys(self._places, self._timer.now_ns())))
+            if self._settings.demo:
+                await created(client, catfacts())
+            await holding.run(network.WORLD, "ip", "-batch", "-", stdin="\n".join(outside_lines()) + "\n")
+            within = Within(holding, self._places, self._nodes(), self._said)
+            parts = within.parts(api.authority, self._timer.now_ns())
+            tasks += [asyncio.create_task(part.run(self._timer, chance)) for part in parts]
+            if ready is not None:
+                ready.set()
             done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -129,11 +132,6 @@ class Cluster:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
-
-    async def _parts(self, holding: Holding, authority: str) -> list[Part]:
-        within = Within(self._places, self._nodes(), self._said)
-        await holding.run(network.WORLD, "ip", "-batch", "-", stdin="\n".join(outside_lines()) + "\n")
-        return within.parts(authority, self._timer.now_ns())
 
     async def _fetch(self) -> None:
         """Fetch what images need, here, since what runs within has no way to Debian's servers."""
@@ -188,59 +186,96 @@ class Cluster:
     # --- the API server -------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _api(self, holding: Holding) -> AsyncIterator[ApiServer]:
-        pods = Pods(self._places.nodes, holding, self._timer.now_ns)
-        settings = ApiServerSettings(
-            data=self._places.folder / "api",
-            port=self._port(),
-            cluster=f"ocicat-{self._settings.name}",
+    async def _api(self, holding: Holding) -> AsyncIterator["Api"]:
+        """Run the API server in a process of its own; its sockets are ours, so that none is refused when it
+        is started again. Raises CannotStartError.
+        """
+        places = self._places
+        listening = self._loopback()
+        sockets = [listening, *[await _within(holding, *row) for row in _FAMILIES]]
+        told, telling = os.pipe()
+        descriptors = [held.fileno() for held in sockets]
+        file = ApiFile(
+            name=self._settings.name,
+            data=str(places.api),
+            nodes=str(places.nodes),
+            holder=str(places.holder),
+            port=listening.getsockname()[1],
+            listening=descriptors[0],
+            within=tuple(descriptors[1:]),
             names=network.WORLD_ADDRESSES,
+            inner_url=f"https://{network.WORLD_ADDRESSES[0]}:{network.API_PORT}",
+            inner_kubeconfig=str(places.inner_kubeconfig),
+            ready=telling,
         )
-        server = ApiServer(settings, node=StreamingNode(pods))
-        ready = asyncio.Event()
-        serving = asyncio.create_task(server.serve(ready))
-        waiting = asyncio.create_task(ready.wait())
+        (places.folder / "api.json").write_bytes(msgspec.json.encode(file))
+        argv = [sys.executable, "-m", "ocicat.app.up.apiprocess", str(places.folder / "api.json")]
+        beside = Beside(argv, environment(), [*descriptors, telling])
+        part = Part("the API server", beside, places.logs / "api.log", self._said)
+        running = asyncio.create_task(part.run(self._timer, chance))
         try:
-            await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-            if not ready.is_set():
-                await serving
-            await self._listen_within(holding, server)
-            self._places.port_file.write_text(server.url.rpartition(":")[2])
-            yield server
+            await self._answers(told, running)
+            places.port_file.write_text(str(file.port))
+            yield Api(running, (places.api / "pki" / "ca.crt").read_text())
         finally:
-            waiting.cancel()
-            server.stop()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await beside.end()
+            for held in sockets:
+                held.close()
+            os.close(told)
+            os.close(telling)
 
-    def _port(self) -> int:
-        if self._settings.port:
-            return self._settings.port
-        with contextlib.suppress(OSError, ValueError):
-            last = int(self._places.port_file.read_text())
-            if _is_free(last):
-                return last
-        return _FIRST_PORT if _is_free(_FIRST_PORT) else 0
-
-    async def _listen_within(self, holding: Holding, server: ApiServer) -> None:
-        for family, address in zip((socket.AF_INET, socket.AF_INET6), network.WORLD_ADDRESSES, strict=True):
-            listening = await holding.socket(network.WORLD, family)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((address, network.API_PORT))
-            listening.listen(1024)
-            listening.setblocking(False)
-            await server.listen(listening)
-        url = f"https://{network.WORLD_ADDRESSES[0]}:{network.API_PORT}"
-        write_kubeconfig(
-            self._places.inner_kubeconfig, kubeconfig(server.credentials, self._settings.name, url)
-        )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    async def _answers(self, told: int, running: "asyncio.Task[None]") -> None:
+        """Wait until the API server has said that it answers. Raises CannotStartError."""
+        heard = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(told, heard.set)
+        hearing, stopping = (asyncio.create_task(event.wait()) for event in (heard, self._stopping))
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            async with asyncio.timeout(_API_S):
+                await asyncio.wait([hearing, stopping, running], return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError as error:
+            why = f"the API server does not start; see {self._places.logs / 'api.log'}"
+            raise CannotStartError(why) from error
+        finally:
+            loop.remove_reader(told)
+            for task in (hearing, stopping):
+                task.cancel()
+        if running.done():
+            running.result()
+
+    def _loopback(self) -> socket.socket:
+        """Return a listening socket on the host's loopback: the port that was asked for, or that of the last
+        time, or Kubernetes' own, or any that is free. Raises CannotStartError.
+        """
+        asked = self._settings.port
+        wanted = [asked] if asked else [_last_port(self._places.port_file), _FIRST_PORT, 0]
+        for port in wanted:
+            with contextlib.suppress(OSError):
+                return socket.create_server((LOOPBACK, port), backlog=_BACKLOG)
+        raise CannotStartError(f"{LOOPBACK}:{asked} is taken: choose another port for the API with --port")
+
+
+class Api(msgspec.Struct, frozen=True):
+    """The API server that runs."""
+
+    running: "asyncio.Task[None]"
+    authority: str
+    """The certificate of its authority, as text."""
+
+
+async def _within(holding: Holding, family: int, address: str) -> socket.socket:
+    """Return a socket that listens for the API server in the cluster's network."""
+    listening = await holding.socket(network.WORLD, family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((address, network.API_PORT))
+    listening.listen(_BACKLOG)
+    return listening
+
+
+def _last_port(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return _FIRST_PORT

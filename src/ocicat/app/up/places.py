@@ -32,7 +32,12 @@ class Places(msgspec.Struct, frozen=True):
     @property
     def kubeconfig(self) -> Path:
         """For users: the API server on the loopback."""
-        return self.folder / "api" / "kubeconfig"
+        return self.api / "kubeconfig"
+
+    @property
+    def api(self) -> Path:
+        """The API server's folder: store, keys, kubeconfig."""
+        return self.folder / "api"
 
     @property
     def inner_kubeconfig(self) -> Path:

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from ocicat.app.up.nodeprocess import NodeFile
-from ocicat.app.up.parts import Part
+from ocicat.app.up.parts import Part, within
 from ocicat.app.up.places import Places
 from ocicat.cluster.pods import network
+from ocicat.cluster.pods.holding import Holding, Start
 from ocicat.cluster.pods.network import NodePlace
 from ocicat.cluster.pods.programs.certificates import ensure_certificates
 
@@ -33,11 +34,22 @@ def debian_folder() -> Path:
     return cache / "ocicat" / "debian"
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of our own processes."""
+    found = {key: value for key, value in os.environ.items() if not key.startswith("OCICAT_")}
+    found["PATH"] = f"{found.get('PATH', '')}:/usr/sbin:/sbin"
+    # No proxy of the user's: what runs within reaches the API server at an address of the cluster.
+    return found | {"NO_PROXY": "*", "no_proxy": "*"}
+
+
 class Within:
     """Says how the parts of one cluster are run."""
 
-    def __init__(self, places: Places, nodes: Mapping[str, NodePlace], said: Callable[[str], None]) -> None:
-        """Keep the cluster's files and nodes; `said` gets lines for people."""
+    def __init__(
+        self, holding: Holding, places: Places, nodes: Mapping[str, NodePlace], said: Callable[[str], None]
+    ) -> None:
+        """Keep the holder, the cluster's files and nodes; `said` gets lines for people."""
+        self._holding: Final = holding
         self._places: Final = places
         self._nodes: Final = nodes
         self._said: Final = said
@@ -69,18 +81,8 @@ class Within:
         return found
 
     def _part(self, name: str, argv: list[str], space: str, log_name: str) -> Part:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("OCICAT_")}
-        environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
-        # No proxy of the user's: what runs within reaches the API server at an address of the cluster.
-        environment |= {"NO_PROXY": "*", "no_proxy": "*"}
-        return Part(
-            name,
-            argv,
-            space=space,
-            log_file=self._places.logs / f"{log_name}.log",
-            environment=environment,
-            said=self._said,
-        )
+        what = Start(argv=argv, env=environment(), space=space)
+        return Part(name, within(self._holding, what), self._places.logs / f"{log_name}.log", self._said)
 
     def _node_file(self, name: str, place: NodePlace, authority: str, lab_authority: Path) -> NodeFile:
         places = self._places

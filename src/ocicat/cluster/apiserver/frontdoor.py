@@ -38,12 +38,17 @@ class Frontdoor:
         self._more: Final[list[asyncio.Server]] = []
         self._context: ssl.SSLContext | None = None
 
-    async def open(self, context: ssl.SSLContext) -> int:
-        """Listen; return the port."""
+    async def open(self, context: ssl.SSLContext, listening: socket.socket | None = None) -> int:
+        """Listen, on a socket that is bound already where one is given; return the port."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            self._connection, self._settings.host, self._settings.port, ssl=context, backlog=_BACKLOG
-        )
+        if listening is None:
+            self._listener = await loop.create_server(
+                self._connection, self._settings.host, self._settings.port, ssl=context, backlog=_BACKLOG
+            )
+        else:
+            self._listener = await loop.create_server(
+                self._connection, sock=listening, ssl=context, backlog=_BACKLOG
+            )
         self._context = context
         return int(self._listener.sockets[0].getsockname()[1])
 

@@ -110,15 +110,18 @@ class ApiServer:
             if kind is not None and self.core.find(kind, "", thing["metadata"]["name"]) is None:
                 self.objects.create(kind, "", Body(thing), context)
 
-    async def serve(self, ready: asyncio.Event | None = None) -> None:
+    async def serve(
+        self, ready: asyncio.Event | None = None, listening: socket.socket | None = None
+    ) -> None:
         """Serve until `stop` is called or the task is cancelled; then end open streams and close the store.
 
-        `ready` is set when the port is open and `kubeconfig` is written into the state folder.
+        `ready` is set when the port is open and `kubeconfig` is written into the state folder. With
+        `listening`, a socket that somebody else has bound, clients need not notice a restart.
         """
         frontdoor = self._frontdoor
         compaction = asyncio.create_task(self._compact())
         try:
-            self._port = await frontdoor.open(self.credentials.server_context())
+            self._port = await frontdoor.open(self.credentials.server_context(), listening)
             write_kubeconfig(
                 self.settings.data / "kubeconfig",
                 kubeconfig(self.credentials, self.settings.cluster, self.url),
