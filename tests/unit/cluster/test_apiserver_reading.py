@@ -197,7 +197,7 @@ async def test_partial_metadata(tmp_path):
 
 
 async def test_a_watch_sees_policies_of_tiers_that_are_made_later(tmp_path):
-    """Who may read policies of all tiers would otherwise miss what a new one denies (policy-semantics §2.1)."""
+    """Who reads policies of all tiers would otherwise miss what a new one denies (policy-semantics §2.1)."""
     rbac, calico = "/apis/rbac.authorization.k8s.io/v1", "/apis/projectcalico.org/v3"
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reads-policy"}
     rule = {"apiGroups": ["projectcalico.org"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
