@@ -15,7 +15,6 @@ import msgspec
 
 from ocicat.app.clock import SystemClock, chance
 from ocicat.app.logs import log_to_stderr
-from ocicat.cluster.apiserver.credentials import kubeconfig, write_kubeconfig
 from ocicat.cluster.apiserver.server import ApiServer
 from ocicat.cluster.apiserver.settings import ApiServerSettings
 from ocicat.cluster.apiserver.streaming import StreamingNode
@@ -45,9 +44,6 @@ class ApiFile(msgspec.Struct, frozen=True, kw_only=True):
     """Descriptors of sockets in the cluster's network."""
     names: tuple[str, ...]
     """The addresses of the latter."""
-    inner_url: str
-    inner_kubeconfig: str
-    """Written for those who reach the server within the cluster's network."""
     ready: int
     """A descriptor that is told when the server answers."""
 
@@ -79,8 +75,6 @@ async def _follow(
         return
     for descriptor in told.within:
         await server.listen(_taken(descriptor))
-    inner = kubeconfig(server.credentials, told.name, told.inner_url)
-    write_kubeconfig(Path(told.inner_kubeconfig), inner)
     client = connect(str(Path(told.data) / "kubeconfig"))
     controllers = Controllers(client, SystemClock(), chance, server.credentials.ca_pem.decode())
     running = asyncio.create_task(controllers.run())

@@ -102,6 +102,8 @@ class Cluster:
         sockets.mkdir(parents=True, exist_ok=True)
         self.console = Door(sockets / CONSOLE_SOCKET, self._settings.console_port, instead=False)
         stack.callback(self.console.close)
+        self._places.console_file.write_text(f"http://localhost:{self.console.port}")
+        stack.callback(self._places.console_file.unlink, missing_ok=True)
         self.flows = Door(sockets / FLOW_SOCKET, FLOW_PORT, instead=True)
         stack.callback(self.flows.close)
 
@@ -204,8 +206,6 @@ class Cluster:
             listening=descriptors[0],
             within=tuple(descriptors[1:]),
             names=network.WORLD_ADDRESSES,
-            inner_url=f"https://{network.WORLD_ADDRESSES[0]}:{network.API_PORT}",
-            inner_kubeconfig=str(places.inner_kubeconfig),
             ready=telling,
         )
         (places.folder / "api.json").write_bytes(msgspec.json.encode(file))

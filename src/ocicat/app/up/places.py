@@ -39,10 +39,9 @@ class Places(msgspec.Struct, frozen=True):
         """The API server's folder: store, keys, kubeconfig."""
         return self.folder / "api"
 
-    @property
-    def inner_kubeconfig(self) -> Path:
-        """For nodes and agents: the API server within the cluster's network."""
-        return self.folder / "inner.kubeconfig"
+    def kubeconfig_of(self, part: str) -> Path:
+        """For a node or an agent: the API server within the cluster's network."""
+        return self.keys / f"{part}.kubeconfig"
 
     @property
     def nodes(self) -> Path:
@@ -55,7 +54,7 @@ class Places(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> Path:
-        """The authority and the keys of the flow API."""
+        """The keys of the flow API, and the kubeconfigs of nodes and agents."""
         return self.folder / "keys"
 
     @property
@@ -77,6 +76,11 @@ class Places(msgspec.Struct, frozen=True):
     def port_file(self) -> Path:
         """The port of the API server, kept so that kubeconfigs stay good."""
         return self.folder / "port"
+
+    @property
+    def console_file(self) -> Path:
+        """The address of the console while the cluster runs."""
+        return self.folder / "console"
 
     @property
     def lock(self) -> Path:

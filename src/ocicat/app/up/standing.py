@@ -30,6 +30,7 @@ async def standing(places: Places) -> Standing:
     lines = [
         f"{places.folder.name} runs (process {owner}), {client.server}",
         f"KUBECONFIG={places.kubeconfig}",
+        f"console: {places.console_file.read_text()}",
     ]
     well = True
     for node in nodes:

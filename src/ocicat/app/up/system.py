@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ocicat.app.mirror import AGENT_KINDS
+from ocicat.app.up.keys import AGENT
 from ocicat.cluster.pods.network import API_ADDRESS, API_PORT, DNS_ADDRESS, WORLD_ADDRESSES
 from ocicat.model import calico
 
@@ -30,20 +31,47 @@ def _metadata(name: str, namespace: str = "", **labels: str) -> Thing:
 
 def _account(name: str, namespace: str, role: str, rules: list[Thing]) -> list[Thing]:
     """Return a service account and what it may do in the whole cluster."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(name, namespace)}
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role}
+    return [account, *_granted(role, rules, subject)]
+
+
+def _granted(role: str, rules: list[Thing], subject: Thing) -> list[Thing]:
+    """Return a role for the whole cluster, and who has it."""
     version = f"{_RBAC}/v1"
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(name, namespace)},
         {"apiVersion": version, "kind": "ClusterRole", "metadata": _metadata(role), "rules": rules},
         {
             "apiVersion": version,
             "kind": "ClusterRoleBinding",
             "metadata": _metadata(role),
-            "roleRef": reference,
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
             "subjects": [subject],
         },
     ]
+
+
+def _rule(group: str, resources: str, verbs: str) -> Thing:
+    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+
+
+def nodes() -> list[Thing]:
+    """Return what nodes and agents may do."""
+    of_node = [
+        _rule("", "nodes nodes/status", "get list watch create update patch"),
+        _rule("", "pods services endpoints", "get list watch"),
+        _rule("", "pods", "delete"),
+        _rule("", "pods/status", "update patch"),
+        _rule("", "configmaps secrets persistentvolumeclaims", "get list watch"),
+        _rule("", "serviceaccounts", "get"),
+        _rule("", "serviceaccounts/token", "create"),
+        _rule("", "events", "create update patch"),
+        _rule("coordination.k8s.io", "leases", "get create update patch"),
+    ]
+    groups = {"apiGroup": _RBAC, "kind": "Group", "name": "system:nodes"}
+    agent = {"apiGroup": _RBAC, "kind": "User", "name": AGENT}
+    of_agent = [*_reads_policy(), _rule("", "events", "create update patch")]
+    return [*_granted("system:node", of_node, groups), *_granted("ocicat-agent", of_agent, agent)]
 
 
 def _deployment(name: str, namespace: str, labels: dict[str, str], spec: Thing) -> Thing:
@@ -234,4 +262,4 @@ def _on_first_node(account: str, container: Thing, *volumes: Thing) -> Thing:
 
 def system_objects(files: Mapping[str, bytes]) -> list[Thing]:
     """Return all, in the order in which they are written; `files` are the keys of the flow API."""
-    return [*kubernetes_service(), *namespaces(), *dns(), *goldmane(files), *whisker()]
+    return [*kubernetes_service(), *namespaces(), *nodes(), *dns(), *goldmane(files), *whisker()]

@@ -3,12 +3,13 @@
 import datetime
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from ocicat.app.up.keys import AGENT, kubeconfig_of
 from ocicat.app.up.nodeprocess import NodeFile
 from ocicat.app.up.parts import Part, within
 from ocicat.app.up.places import Places
@@ -72,7 +73,9 @@ class Within:
         found = [
             self._part("the outside", _python(f"{_PROGRAMS}.outside", *outside), network.WORLD, "outside")
         ]
+        self._write_kubeconfig("agent", AGENT, (), now_ns)
         for name, place in self._nodes.items():
+            self._write_kubeconfig(name, f"system:node:{name}", ("system:nodes",), now_ns)
             file = self._places.folder / f"{name}.json"
             file.write_bytes(msgspec.json.encode(self._node_file(name, place, authority, keys.authority)))
             node = _python("ocicat.app.up.nodeprocess", str(file))
@@ -84,6 +87,11 @@ class Within:
         what = Start(argv=argv, env=environment(), space=space)
         return Part(name, within(self._holding, what), self._places.logs / f"{log_name}.log", self._said)
 
+    def _write_kubeconfig(self, part: str, user: str, groups: Sequence[str], now_ns: int) -> None:
+        path = self._places.kubeconfig_of(part)
+        path.touch(mode=0o600)
+        path.write_bytes(kubeconfig_of(self._places, user, groups, now_ns))
+
     def _node_file(self, name: str, place: NodePlace, authority: str, lab_authority: Path) -> NodeFile:
         places = self._places
         return NodeFile(
@@ -92,7 +100,7 @@ class Within:
             folder=str(places.nodes / name),
             socket=str(places.nodes / f"{name}.sock"),
             holder=str(places.holder),
-            kubeconfig=str(places.inner_kubeconfig),
+            kubeconfig=str(places.kubeconfig_of(name)),
             images=str(places.folder / "images"),
             debian=str(debian_folder()),
             authority=authority,
@@ -104,7 +112,7 @@ class Within:
         keys = self._places.keys
         options = {
             "--node": node,
-            "--kubeconfig": str(self._places.inner_kubeconfig),
+            "--kubeconfig": str(self._places.kubeconfig_of("agent")),
             "--home": str(self._places.folder / "agents"),
             "--metrics-port": "0",
             "--tls-ca": str(keys / "ca.crt"),
