@@ -40,6 +40,8 @@ class ApiServer:
         self.history: list[tuple[int, str, str, dict[str, Any]]] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         """(method, path, query) of every request."""
+        self.by_tier = False
+        """Whether a watch shows only policies of tiers that there were when it began, as with Calico."""
         self.refused: dict[str, int] = {}
         """Path → the status that it is answered with."""
         self._watchers: set[web.StreamResponse] = set()
@@ -177,6 +179,7 @@ class ApiServer:
         response.enable_chunked_encoding()
         await response.prepare(request)
         self._watchers.add(response)
+        tiers = {name for where, _, name in self.objects if where.endswith("/tiers")}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + float(request.query.get("timeoutSeconds", "3600"))
         ending = self._ending
@@ -186,7 +189,9 @@ class ApiServer:
                     await _event(response, "ERROR", _status_document(410, "Expired", "too old"))
                     break
                 for revision, event, where, thing in self.history[_after(self.history, told) :]:
-                    if where == collection:
+                    tier = thing.get("spec", {}).get("tier")
+                    hidden = self.by_tier and tier is not None and tier not in tiers
+                    if where == collection and not hidden:
                         await _event(response, event, thing)
                     told = revision
                 async with self._changed:

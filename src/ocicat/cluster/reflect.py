@@ -4,8 +4,14 @@ List, then watch from the list's revision; resume from the last revision when th
 when the server has forgotten it. A kind that the cluster does not serve counts as empty, and is asked for
 again now and then. Whoever is not *allowed* to read a kind knows nothing of it: it is not empty, and the
 reflector stays unsynced. Source: spec/kubernetes-api §4, §5.
+
+Policies of tiers need more care: Calico's API server shows a watch the tiers that there were when it began,
+and says nothing of policies in later ones. See `reflectors`.
 """
 
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +23,7 @@ from ocicat.cluster.client import ApiClient, ApiError, UnreachableError
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflection import BrokenStreamError, Delta, ExpiredError, Page, Read, Reflection, page_of
 from ocicat.cluster.sources import Source, sources_of
+from ocicat.model import calico
 from ocicat.model.kinds import Kind
 from ocicat.ports.clock import Chance, Timer
 
@@ -25,10 +32,25 @@ WATCH_S: Final = 300
 """Seconds after which the server is asked to end a watch; up to twice that, so that not all end together."""
 SILENCE_S: Final = 60.0
 """How much longer than asked for a watch may last before the connection counts as dead."""
+RENEWED_S: Final = 10
+"""How long the watch after a renewal lasts at most: the server may itself learn late of a new tier."""
 NOT_SERVED_S: Final = 30.0
 """How often a kind that is not served is asked for."""
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
+
+TIER: Final = (calico.GROUP, "Tier")
+TIERED: Final = frozenset(
+    (calico.GROUP, name)
+    for name in (
+        "NetworkPolicy",
+        "GlobalNetworkPolicy",
+        "StagedNetworkPolicy",
+        "StagedGlobalNetworkPolicy",
+        "StagedKubernetesNetworkPolicy",
+    )
+)
+"""Group and kind of tiers, and of the policies that Calico's API server shows by tier."""
 
 log: Final = structlog.get_logger("ocicat.reflect")
 
@@ -71,7 +93,14 @@ class Reflector:
     """Follows one kind. `run` goes on until it is cancelled."""
 
     def __init__(
-        self, kind: Kind, client: ApiClient, read: Read, inbox: Inbox, timer: Timer, chance: Chance
+        self,
+        kind: Kind,
+        client: ApiClient,
+        read: Read,
+        inbox: Inbox,
+        timer: Timer,
+        chance: Chance,
+        tiered: Sequence["Reflector"] = (),
     ) -> None:
         """Make one that knows nothing yet.
 
@@ -82,6 +111,7 @@ class Reflector:
             inbox: Gets what changes.
             timer: Waits between tries.
             chance: Keeps many agents from asking at the same moment.
+            tiered: Those that are renewed when an object of this kind comes or changes.
         """
         self.kind = kind
         self._client = client
@@ -95,6 +125,14 @@ class Reflector:
         self._synced = False
         self._error = ""
         self._lists = self._watches = 0
+        self._tiered = tiered
+        self._is_tiered = (kind.group, kind.kind) in TIERED
+        self._renewal = asyncio.Event()
+        self._renewed = False
+
+    def renew(self) -> None:
+        """Have all objects listed anew, though the watch goes well: what it may see has changed."""
+        self._renewal.set()
 
     @property
     def synced(self) -> bool:
@@ -142,6 +180,8 @@ class Reflector:
 
     async def _list(self) -> Source | None:
         """List from the best source that is served; None where there is none."""
+        self._renewed = self._renewal.is_set()
+        self._renewal.clear()
         for source in sources_of(self.kind):
             try:
                 pages = await self._pages(source)
@@ -197,16 +237,20 @@ class Reflector:
     # --- watch ----------------------------------------------------------------------------------------------
 
     async def _follow(self, source: Source) -> None:
-        """Watch, and resume, until the revision has expired. Raises ExpiredError, ApiError."""
+        """Watch, and resume, until a list is due. Raises ExpiredError, ApiError."""
         while True:
             try:
                 began_ns = self._timer.monotonic_ns()
                 await self._watch(source)
+                if self._renewal.is_set():
+                    return
                 if self._timer.monotonic_ns() - began_ns < 1_000_000_000:
                     # A server that ends watches at once must not be asked without pause.
                     await self._timer.sleep(self._backoff.delay_s())
                 else:
                     self._backoff.reset()
+                if self._is_tiered:
+                    return
             except ApiError as error:
                 if error.code == 410 or "resource version" in str(error):
                     raise ExpiredError(str(error)) from error
@@ -215,8 +259,8 @@ class Reflector:
                 await self._failed(error)
 
     async def _watch(self, source: Source) -> None:
-        """Take events until the server ends the watch."""
-        timeout_s = int(WATCH_S * (1 + self._chance()))
+        """Take events until the server ends the watch, or a renewal is asked for."""
+        timeout_s = RENEWED_S if self._renewed else int(WATCH_S * (1 + self._chance()))
         parameters = {
             "resourceVersion": self._reflection.revision,
             "allowWatchBookmarks": "true",
@@ -227,10 +271,49 @@ class Reflector:
             if self._error:
                 log.info("watch.resumed", kind=self.status().kind, by="watch")
             self._state, self._error = State.WATCHING, ""
-            async for line in lines:
-                await self._deliver(self._reflection.told(source, line))
-                self._backoff.reset()
+            async with contextlib.aclosing(self._until_renewal(lines)) as coming:
+                async for line in coming:
+                    await self._deliver(self._reflection.told(source, line))
+                    self._backoff.reset()
+
+    async def _until_renewal(self, lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Yield lines until there are no more, or a renewal is asked for.
+
+        It ends between lines: what the reflection has been told must also arrive in the inbox.
+        """
+        asked = asyncio.ensure_future(self._renewal.wait())
+        coming = asyncio.ensure_future(anext(lines, None))
+        try:
+            while True:
+                await asyncio.wait({asked, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done() or (line := coming.result()) is None:
+                    return
+                yield line
+                coming = asyncio.ensure_future(anext(lines, None))
+        finally:
+            asked.cancel()
+            coming.cancel()
+            await asyncio.gather(asked, coming, return_exceptions=True)
 
     async def _deliver(self, deltas: list[Delta]) -> None:
         for delta in deltas:
             await self._inbox.put(delta)
+        if any(delta.resource is not None for delta in deltas):
+            for reflector in self._tiered:
+                reflector.renew()
+
+
+def reflectors(
+    kinds: Iterable[Kind], client: ApiClient, read: Read, inbox: Inbox, timer: Timer, chance: Chance
+) -> list[Reflector]:
+    """Return a reflector for each kind, in this order.
+
+    Those of policies in tiers are renewed when a tier comes or changes, and list anew when a watch ends: who
+    would only resume would never hear of the policies in a tier that is younger than the first watch.
+    """
+    made = {kind: Reflector(kind, client, read, inbox, timer, chance) for kind in kinds}
+    tiered = [made[kind] for kind in made if (kind.group, kind.kind) in TIERED]
+    for kind in made:
+        if (kind.group, kind.kind) == TIER:
+            made[kind] = Reflector(kind, client, read, inbox, timer, chance, tiered)
+    return list(made.values())

@@ -10,7 +10,7 @@ import yaml
 
 from ocicat.cluster.client import KubeconfigError, connect
 from ocicat.cluster.deltas import Inbox
-from ocicat.cluster.reflect import Reflector, State
+from ocicat.cluster.reflect import Reflector, State, reflectors
 from ocicat.cluster.reflection import Delta
 from ocicat.model.calico import GROUP
 from ocicat.model.kinds import kind_of
@@ -299,6 +299,59 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_by_name(tmp_path):
     broken.write_text("- just\n- a list\n")
     with pytest.raises(KubeconfigError, match="broken"):
         connect(str(broken))
+
+
+# --- policies of tiers --------------------------------------------------------------------------------------
+
+TIERS = "projectcalico.org/v3/tiers"
+TIERED = "projectcalico.org/v3/networkpolicies"
+
+
+def in_tier(name, tier):
+    """A policy, and the tier that it is in."""
+    head = {"apiVersion": "projectcalico.org/v3"}
+    metadata = {"name": f"{tier}.{name}", "namespace": "a"}
+    policy = {**head, "kind": "NetworkPolicy", "metadata": metadata, "spec": {"tier": tier}}
+    return {**head, "kind": "Tier", "metadata": {"name": tier}, "spec": {}}, policy
+
+
+async def test_policies_of_a_tier_that_comes_later_are_seen_at_once(tmp_path):
+    """The watch of the policies says nothing of them: only a list does."""
+    server = ApiServer()
+    server.by_tier = True
+    async with serving(server) as port:
+        client, inbox = connect(kubeconfig(tmp_path, port)), Inbox()
+        made = reflectors([CALICO, kind_of(GROUP, "Tier")], client, read, inbox, SwiftTimer(), lambda: 0.5)
+        tasks = [asyncio.create_task(reflector.run()) for reflector in made]
+        try:
+            mirror = Mirror(inbox)
+            await until(lambda: server.watchers == 2)
+            for name in ("late", "later"):
+                tier, policy = in_tier("p", name)
+                await server.put(TIERS, tier)
+                await server.put(TIERED, policy)
+                await until(lambda name=name: f"{name}.p" in mirror.names)
+            await server.delete(TIERED, "late.p", "a")
+            await until(lambda: "late.p" not in mirror.names)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await client.close()
+
+
+async def test_policies_are_listed_anew_when_their_watch_ends(tmp_path):
+    """A server may learn late of a tier: then what was not seen is seen with the next list."""
+    server = ApiServer()
+    server.by_tier = True
+    async with serving(server) as port, following(tmp_path, port, CALICO) as (reflector, mirror):
+        await until(lambda: server.watchers == 1)
+        tier, policy = in_tier("p", "late")
+        await server.put(TIERS, tier)
+        await server.put(TIERED, policy)
+        await server.end_watches()
+        await until(lambda: mirror.names == {"late.p"})
+        assert reflector.status().lists == 2
 
 
 # --- the inbox ----------------------------------------------------------------------------------------------

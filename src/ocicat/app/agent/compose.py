@@ -19,7 +19,7 @@ from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
 from ocicat.app.settings import AgentSettings, ServicesMode, Settings
 from ocicat.cluster.client import connect
 from ocicat.cluster.deltas import Inbox
-from ocicat.cluster.reflect import Reflector
+from ocicat.cluster.reflect import reflectors
 from ocicat.dataplane.accounts import KernelAccounts
 from ocicat.dataplane.conntrack import Conntrack, count_traffic
 from ocicat.dataplane.kubeproxy import sign_of_kube_proxy
@@ -43,7 +43,7 @@ def compose(settings: Settings) -> Agent:
     of_agent = settings.agent
     timer, mirror, inbox = SystemClock(), Mirror(), Inbox()
     client = connect(of_agent.kubeconfig, of_agent.context or None)
-    reflectors = [Reflector(kind, client, understood, inbox, timer, chance) for kind in AGENT_KINDS]
+    followed = reflectors(AGENT_KINDS, client, understood, inbox, timer, chance)
     nft = NftProgram(elements=NetlinkSocket())
     kernel = NftKernel(nft, _ruleset(of_agent), _services(of_agent), of_agent.node)
     routes = Routes()
@@ -74,7 +74,7 @@ def compose(settings: Settings) -> Agent:
         settings=settings,
         client=client,
         inbox=inbox,
-        reflectors=reflectors,
+        reflectors=followed,
         enforcer=enforcer,
         kernel=kernel,
         routes=routes,

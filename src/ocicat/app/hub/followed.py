@@ -10,7 +10,7 @@ from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
 from ocicat.base.problem import Problem
 from ocicat.cluster.client import ApiClient
 from ocicat.cluster.deltas import Inbox
-from ocicat.cluster.reflect import Reflector
+from ocicat.cluster.reflect import reflectors
 from ocicat.engine.plan import Plan
 from ocicat.engine.policy import PolicyKey
 from ocicat.model.kinds import Kind
@@ -35,9 +35,7 @@ class FollowedCluster:
         self._inbox = Inbox()
         self._policies = WrittenPolicies()
         self._plan: Plan | None = None
-        self._reflectors = [
-            Reflector(kind, client, self._read, self._inbox, timer, chance) for kind in AGENT_KINDS
-        ]
+        self._reflectors = reflectors(AGENT_KINDS, client, self._read, self._inbox, timer, chance)
 
     def plan(self) -> Plan | None:
         """Return the Plan in force; None until everything has been read."""
