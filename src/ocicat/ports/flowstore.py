@@ -19,6 +19,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     position: int = 0
     """Counts the rows of a store in the order in which they came; 0 in sums."""
 
+    def joined(self, other: "Row") -> "Row":
+        """Return both as one: sums, outer edges."""
+        edges = min(self.start_ns, other.start_ns), max(self.end_ns, other.end_ns)
+        return Row(self.variant, *edges, self.counts + other.counts)
+
 
 class Window(msgspec.Struct, frozen=True, gc=False):
     """A span of time: records that begin in it, the end excluded. Nanoseconds since 1970."""

@@ -98,7 +98,7 @@ class DuckStore:
             for variant, place, start, end, *counts in cursor.fetchall():
                 row = Row(variant, start, end, FlowCounts(*counts))
                 before = found.get((variant, place))
-                found[variant, place] = _joined(before, row) if before else row
+                found[variant, place] = before.joined(row) if before else row
         return [found[place] for place in sorted(found)]
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
@@ -234,11 +234,6 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> list[Row]:
         Row(variant, start, end, FlowCounts(*counts), position)
         for variant, start, end, *counts, position in cursor.fetchall()
     ]
-
-
-def _joined(one: Row, other: Row) -> Row:
-    edges = min(one.start_ns, other.start_ns), max(one.end_ns, other.end_ns)
-    return Row(one.variant, *edges, one.counts + other.counts)
 
 
 def _day(moment_ns: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ocicat.model.record import FlowCounts, Variant
+from ocicat.model.record import Variant
 from ocicat.ports.flowstore import Row, StoreStats, Window
 
 
@@ -39,7 +39,8 @@ class MemoryStore:
             if wanted is not None and row.variant not in wanted:
                 continue
             place = (row.variant, row.start_ns // step_ns if step_ns else 0)
-            found[place] = _joined(found.get(place), row)
+            before = found.get(place)
+            found[place] = before.joined(row) if before else row
         return [found[place] for place in sorted(found)]
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
@@ -74,10 +75,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def _joined(one: Row | None, other: Row) -> Row:
-    if one is None:
-        return other
-    counts: FlowCounts = one.counts + other.counts
-    return Row(one.variant, min(one.start_ns, other.start_ns), max(one.end_ns, other.end_ns), counts)
