@@ -23,6 +23,7 @@ from ocicat.api.records import flow_of
 from ocicat.app.agent.hub import SERVER_NAME
 from ocicat.app.mirror import AGENT_KINDS
 from ocicat.cli.main import cli
+from ocicat.cluster.sources import sources_of
 from support.hub import RealHub, denied_record
 from support.kubectl import NEW, Kubectl, required
 
@@ -122,6 +123,9 @@ def test_accounts_may_read_what_they_follow_and_little_else(kubectl, overlay):
     for account in accounts:
         who = f"--as=system:serviceaccount:{account['namespace']}:{account['name']}"
         assert "platform.allow-kube-dns" in kubectl(f"get {kinds} -A -o name {who}")
+        for path in (source.path for kind in AGENT_KINDS for source in sources_of(kind)):
+            said = kubectl.run(f"get --raw {path}?limit=1 {who}")
+            assert said.code == 0 or "NotFound" in said.err, said.err
         assert "orbidden" in kubectl.refused(f"get secrets -A {who}")
         assert "orbidden" in kubectl.refused(f"create namespace x {who}")
         may = kubectl.run(f"auth can-i create events -A {who}").out.strip()
