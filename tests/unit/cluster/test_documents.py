@@ -57,8 +57,8 @@ def test_groups():
 
 
 def test_short_names_are_unique():
-    seen = [name for kind in BUILTIN.kinds for name in kind.short_names]
-    assert len(seen) == len(set(seen))
+    owners = {(name, kind.resource) for kind in BUILTIN.kinds for name in kind.short_names}
+    assert len(owners) == len({name for name, _ in owners})
     cnp = next(kind for kind in BUILTIN.kinds if "cnp" in kind.short_names)
     assert cnp.group == "projectcalico.org"
 

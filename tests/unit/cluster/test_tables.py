@@ -241,7 +241,8 @@ def test_every_kind_has_a_row_for_an_empty_object():
     for kind in BUILTIN.kinds:
         if kind.stored:
             found = table(kind, [{"metadata": {"name": "x"}}], now_ns=NOW_NS)
-            assert len(found["rows"][0]["cells"]) == len(kind.columns) + 1
+            assert len(found["rows"][0]["cells"]) == len(kind.columns) + kind.name_first
+            assert len(found["columnDefinitions"]) == len(kind.columns) + kind.name_first
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import msgspec
 
 from ocicat.cluster.apiserver.core import Core
 from ocicat.cluster.resources import rbac
-from ocicat.cluster.resources.builtin import CALICO, RBAC
 from ocicat.cluster.resources.errors import ApiError, forbidden
 from ocicat.cluster.resources.kinds import Kind, metadata_of
 from ocicat.cluster.resources.rbac import Ask, Roles, User, Verdict
+from ocicat.cluster.resources.rows import CALICO, RBAC
 
 _RESOURCES: Final = tuple(
     f"{name}.{RBAC}" for name in ("clusterroles", "roles", "clusterrolebindings", "rolebindings")

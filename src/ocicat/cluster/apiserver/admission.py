@@ -13,16 +13,18 @@ import msgspec
 from ocicat.cluster.apiserver.access import Access
 from ocicat.cluster.apiserver.calico import admit_calico, refuse_tier_deletion
 from ocicat.cluster.apiserver.core import DEFINITIONS, Core
+from ocicat.cluster.apiserver.podadmission import admit_pod
 from ocicat.cluster.resources import addresses, customs, validation
-from ocicat.cluster.resources.builtin import CALICO, CLUSTER_POLICY, RBAC
 from ocicat.cluster.resources.deletion import namespace_is_terminating
 from ocicat.cluster.resources.errors import forbidden, invalid, not_found
+from ocicat.cluster.resources.idle import without_effect
 from ocicat.cluster.resources.kinds import Kind, metadata_of
 from ocicat.cluster.resources.meta import metadata_causes
 from ocicat.cluster.resources.rbac import User
+from ocicat.cluster.resources.rows import CALICO, CLUSTER_POLICY, RBAC
 from ocicat.cluster.resources.times import rfc3339
 
-_JUDGED_BY_MODEL: Final = (CALICO, CLUSTER_POLICY, "networking.k8s.io")
+_NETWORK_POLICIES: Final = "networkpolicies.networking.k8s.io"
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -63,10 +65,16 @@ class Admission:
             raise invalid(kind.kind, kind.group, name, causes)
         if kind.group == RBAC:
             self._access.check_grant(kind, new, user)
-        if kind.group in _JUDGED_BY_MODEL:
+        if kind.group in (CALICO, CLUSTER_POLICY) or kind.resource == _NETWORK_POLICIES:
             admitted = admit_calico(self._core, kind, old, new)
             return Admitted(admitted[0], (*warnings, *admitted[1]))
-        return Admitted(new, warnings)
+        return self._created(kind, new, warnings) if old is None else Admitted(new, warnings)
+
+    def _created(self, kind: Kind, new: dict[str, Any], warnings: tuple[str, ...]) -> Admitted:
+        if kind.resource == "pods":
+            new = admit_pod(self._core, new)
+        text = without_effect(kind)
+        return Admitted(new, (*warnings, text) if text else warnings)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         found = self._core.store.get("namespaces", "", namespace)

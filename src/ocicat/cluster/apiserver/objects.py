@@ -10,7 +10,7 @@ import msgspec
 
 from ocicat.cluster.apiserver.admission import Admission
 from ocicat.cluster.apiserver.core import DEFINITIONS, Core
-from ocicat.cluster.resources import deletion, managed, meta, patches
+from ocicat.cluster.resources import deletion, managed, meta, patches, versions
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.defaults import defaulted
 from ocicat.cluster.resources.errors import already_exists, bad_request, conflict, invalid, not_found, success
@@ -184,24 +184,16 @@ class Objects:
         namespace = str(metadata.get("namespace", ""))
         write = Write(kind.resource, namespace, str(metadata["name"]), self._as_stored(kind, thing), expected)
         after = self._core.commit([write])[0].after
-        return self.in_version(kind, after if after is not None else thing)
+        return versions.in_version(kind, after if after is not None else thing)
 
     def _as_stored(self, kind: Kind, thing: dict[str, Any]) -> dict[str, Any]:
         """Return the object in the version in which its resource is stored."""
         stored = self._core.registry.stored_as(kind.resource)
-        return thing if stored is None else {**thing, "apiVersion": stored.api_version}
-
-    def in_version(self, kind: Kind, thing: Thing) -> Thing:
-        """Return a stored object in the version that was asked for; versions differ by name only."""
-        return (
-            thing
-            if thing.get("apiVersion") == kind.api_version
-            else {**thing, "apiVersion": kind.api_version}
-        )
+        return thing if stored is None else dict(versions.in_version(stored, thing))
 
     def presented(self, kind: Kind, stored: Stored) -> dict[str, Any]:
         """Return a copy of the stored object, in the version that was asked for."""
-        return dict(self.in_version(kind, stored.copy()))
+        return dict(versions.in_version(kind, stored.copy()))
 
     def existing(self, kind: Kind, namespace: str, name: str) -> Stored:
         """Return the stored object. Raises ApiError (404)."""
@@ -256,7 +248,7 @@ class Objects:
         for stored in chosen:
             metadata = metadata_of(stored.thing)
             self.delete(kind, str(metadata.get("namespace", "")), str(metadata["name"]), options, context)
-        return [self.in_version(kind, stored.thing) for stored in chosen]
+        return [versions.in_version(kind, stored.thing) for stored in chosen]
 
 
 def _removal(resource: str, stored: Stored) -> Write:

@@ -17,6 +17,7 @@ from ocicat.cluster.resources.paging import Start, page, parse_token, token
 from ocicat.cluster.resources.rbac import CALICO
 from ocicat.cluster.resources.selectors import FieldSelector, parse_fields, parse_labels
 from ocicat.cluster.resources.tables import table, wants_table
+from ocicat.cluster.resources.versions import in_version
 from ocicat.cluster.resources.watch import Interest, tier_of
 from ocicat.cluster.store.protocol import Stored
 
@@ -72,7 +73,7 @@ class Reading:
         stored = self._objects.existing(kind, call.namespace, call.info.name)
         accept = call.request.headers.get("Accept", "")
         version = wants_table(accept)
-        thing = self._objects.in_version(kind, stored.thing)
+        thing = in_version(kind, stored.thing)
         if version is not None:
             metadata = {"resourceVersion": str(stored.revision)}
             return json_answer(self._table(call, [thing], version, metadata))
@@ -122,7 +123,7 @@ class Reading:
         accept, kind = call.request.headers.get("Accept", ""), call.kind
         version = wants_table(accept)
         if version is not None:
-            things = [self._objects.in_version(kind, stored.thing) for stored in shown]
+            things = [in_version(kind, stored.thing) for stored in shown]
             return json_answer(self._table(call, things, version, metadata))
         if _PARTIAL in accept:
             rows = [msgspec.json.encode(_partial(stored.thing)) for stored in shown]
@@ -130,7 +131,7 @@ class Reading:
         if self._core.registry.stored_as(kind.resource) == kind:
             encoded = [stored.encoded for stored in shown]
         else:
-            encoded = [msgspec.json.encode(self._objects.in_version(kind, stored.thing)) for stored in shown]
+            encoded = [msgspec.json.encode(in_version(kind, stored.thing)) for stored in shown]
         return raw_answer(list_body(kind.api_version, kind.listed, metadata, encoded))
 
     def _table(

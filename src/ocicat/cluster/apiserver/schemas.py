@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.base.errors import OcicatError
-from ocicat.cluster.resources import builtin
+from ocicat.cluster.resources import builtin, rows
 from ocicat.cluster.resources.definitions import definitions, documentation, kind_definition
 from ocicat.cluster.resources.kinds import Kind
 from ocicat.cluster.resources.listmarks import marked
@@ -23,7 +23,7 @@ from ocicat.cluster.resources.schema import PREFIX, Schemas
 from ocicat.model import kinds as policy_kinds
 from ocicat.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
 
-_READER: Final = 7
+_READER: Final = 8
 """Raised when this module would make other definitions from the same models."""
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _EXTRA: Final = (
@@ -71,10 +71,12 @@ def _kubernetes_definitions() -> dict[str, dict[str, Any]]:
 
 
 _MODULES: Final = {
-    builtin.RBAC: "rbac", builtin.EXTENSIONS: "apiextensions", builtin.AUTHENTICATION: "authentication",
-    builtin.AUTHORIZATION: "authorization", "discovery.k8s.io": "discovery",
+    rows.RBAC: "rbac", rows.EXTENSIONS: "apiextensions", rows.AUTHENTICATION: "authentication",
+    rows.AUTHORIZATION: "authorization", "discovery.k8s.io": "discovery",
     "coordination.k8s.io": "coordination",
     "networking.k8s.io": "networking", "": "core", "apps": "apps", "batch": "batch",
+    "autoscaling": "autoscaling", "policy": "policy", "scheduling.k8s.io": "scheduling",
+    "storage.k8s.io": "storage", "certificates.k8s.io": "certificates",
 }  # fmt: skip
 
 
@@ -109,9 +111,9 @@ def _open_object() -> dict[str, Any]:
 
 
 def _policy_definitions() -> dict[str, dict[str, Any]]:
-    own = [kind for kind in policy_kinds.KINDS if kind.group in (builtin.CALICO, builtin.CLUSTER_POLICY)]
+    own = [kind for kind in policy_kinds.KINDS if kind.group in (rows.CALICO, rows.CLUSTER_POLICY)]
     names: dict[type[msgspec.Struct], str] = {
-        kind.struct: builtin.schema_name(kind.group, kind.versions[0], kind.kind) for kind in own
+        kind.struct: rows.schema_name(kind.group, kind.versions[0], kind.kind) for kind in own
     }
 
     def named(struct: type[msgspec.Struct]) -> str:

@@ -110,9 +110,7 @@ class ApiServer:
             if kind is not None and self.core.find(kind, "", thing["metadata"]["name"]) is None:
                 self.objects.create(kind, "", Body(thing), context)
 
-    async def serve(
-        self, ready: asyncio.Event | None = None, listening: socket.socket | None = None
-    ) -> None:
+    async def serve(self, ready: asyncio.Event | None = None, listening: socket.socket | None = None) -> None:
         """Serve until `stop` is called or the task is cancelled; then end open streams and close the store.
 
         `ready` is set when the port is open and `kubeconfig` is written into the state folder. With

@@ -20,6 +20,7 @@ from ocicat.cluster.apiserver.settings import ApiServerSettings
 from ocicat.cluster.resources.errors import ApiError, expired
 from ocicat.cluster.resources.request import flag
 from ocicat.cluster.resources.tables import table, wants_table
+from ocicat.cluster.resources.versions import in_version
 from ocicat.cluster.resources.watch import Change, Interest, bookmark, event_of
 from ocicat.cluster.store.protocol import CompactedError
 
@@ -152,7 +153,7 @@ class Watching:
             def plain(word: str, thing: Mapping[str, Any], change: Change | None) -> bytes:
                 if change is not None and shared and (thing is change.after or thing is change.gone):
                     return self._core.event(change, word, thing)
-                return _line(word, {**thing, "apiVersion": kind.api_version})
+                return _line(word, in_version(kind, thing))
 
             return plain
         heads = True

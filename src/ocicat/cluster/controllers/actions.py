@@ -12,6 +12,8 @@ class Create(msgspec.Struct, frozen=True):
     """Create an object; that it exists already is fine."""
 
     body: Thing
+    owner: Thing | None = None
+    """About whom it is told that this was done, or refused."""
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ def _on_node(daemonset: Thing, node: str, there: list[Thing], hashed: str) -> li
     active = [pod for pod in there if is_active(pod)]
     actions: list[Action] = [Remove(pod) for pod in [*finished, *active[1:]]]
     if not active and not any(is_going(pod) for pod in there):
-        actions.append(Create(_pod(daemonset, node, hashed)))
+        actions.append(Create(_pod(daemonset, node, hashed), daemonset))
     return actions
 
 

@@ -40,7 +40,9 @@ def reconcile(known: Known, deployment: Thing, now_ns: int) -> list[Action]:
     actions: list[Action] = []
     if new is None:
         if not paused:
-            return [Create(_new_set(deployment, old)), *_status(known, deployment, None, old, now_ns)]
+            made = _new_set(deployment, old)
+            told = _told(deployment, name_of(made), 0, _asked(made)) if _asked(made) else []
+            return [Create(made), *told, *_status(known, deployment, None, old, now_ns)]
     else:
         actions += _renumbered(new, old, deployment)
     actions += _scaled(deployment, new, old, paused=paused)
@@ -121,7 +123,7 @@ def _scaled(deployment: Thing, new: Thing | None, old: list[Thing], *, paused: b
     if paused or new is None:
         return _proportioned(deployment, [*old, *([new] if new else [])], wanted)
     if _recreates(deployment):
-        return _recreated(new, old, wanted)
+        return _recreated(deployment, new, old, wanted)
     grown = min(wanted, max(_asked(new), _asked(new) + _room(deployment, old, _asked(new))))
     actions: list[Action] = []
     if grown != _asked(new):
@@ -154,11 +156,11 @@ def _shrunk(deployment: Thing, new: Thing, old: list[Thing], wanted: int) -> lis
     return actions
 
 
-def _recreated(new: Thing, old: list[Thing], wanted: int) -> list[Action]:
-    down = [Change(item, {"spec": {"replicas": 0}}) for item in old if _asked(item)]
+def _recreated(deployment: Thing, new: Thing, old: list[Thing], wanted: int) -> list[Action]:
+    down = [action for item in old if _asked(item) for action in _rescale(deployment, item, 0)]
     if down or any(_pods(item) for item in old):
-        return list(down)
-    return [Change(new, {"spec": {"replicas": wanted}})] if _asked(new) != wanted else []
+        return down
+    return _rescale(deployment, new, wanted) if _asked(new) != wanted else []
 
 
 def _proportioned(deployment: Thing, sets: list[Thing], wanted: int) -> list[Action]:
@@ -172,11 +174,16 @@ def _proportioned(deployment: Thing, sets: list[Thing], wanted: int) -> list[Act
 
 
 def _rescale(deployment: Thing, replicaset: Thing, count: int) -> list[Action]:
-    way = "up" if count > _asked(replicaset) else "down"
-    text = f"Scaled {way} replica set {name_of(replicaset)} from {_asked(replicaset)} to {count}"
     wanted = str(spec_of(deployment).get("replicas", 1))
     patch = {"metadata": {"annotations": {DESIRED: wanted}}, "spec": {"replicas": count}}
-    return [Change(replicaset, patch), Say(deployment, "ScalingReplicaSet", text)]
+    told = _told(deployment, name_of(replicaset), _asked(replicaset), count)
+    return [Change(replicaset, patch), *told]
+
+
+def _told(deployment: Thing, name: str, before: int, after: int) -> list[Action]:
+    way = "up" if after > before else "down"
+    text = f"Scaled {way} replica set {name} from {before} to {after}"
+    return [Say(deployment, "ScalingReplicaSet", text)]
 
 
 def limits(deployment: Thing) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from ocicat.cluster.controllers.things import name_of, namespace_of, timestamp
 COMPONENTS: Final = {
     "Deployment": "deployment-controller",
     "ReplicaSet": "replicaset-controller",
+    "DaemonSet": "daemonset-controller",
+    "StatefulSet": "statefulset-controller",
     "Job": "job-controller",
     "CronJob": "cronjob-controller",
     "Pod": "default-scheduler",

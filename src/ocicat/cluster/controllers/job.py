@@ -43,7 +43,7 @@ def reconcile(known: Known, job: Thing, now_ns: int) -> list[Action]:
     elif not spec.get("suspend"):
         missing = parallel if needed is None else min(parallel, int(needed) - succeeded)
         enough = needed is None and succeeded > 0
-        actions += [Create(_pod(job)) for _ in range(0 if enough else max(0, missing - len(active)))]
+        actions += [Create(_pod(job), job) for _ in range(0 if enough else max(0, missing - len(active)))]
     counts = {
         "active": len(active),
         "ready": sum(map(is_ready, active)),

@@ -27,7 +27,8 @@ def reconcile(known: Known, replicaset: Thing, now_ns: int) -> list[Action]:
     active = [pod for pod in pods if is_active(pod)]
     actions: list[Action] = []
     actions += [
-        Create(pod_of(replicaset, spec.get("template") or {})) for _ in range(max(0, wanted - len(active)))
+        Create(pod_of(replicaset, spec.get("template") or {}), replicaset)
+        for _ in range(max(0, wanted - len(active)))
     ]
     surplus = first_to_go(active)[: max(0, len(active) - wanted)]
     for pod in surplus:

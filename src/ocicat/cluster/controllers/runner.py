@@ -28,10 +28,10 @@ from ocicat.cluster.controllers import (
     statefulset,
 )
 from ocicat.cluster.controllers.actions import Action, Again, Change, Create, Remove, Say, Thing
-from ocicat.cluster.controllers.events import event_of
 from ocicat.cluster.controllers.interest import interested
 from ocicat.cluster.controllers.known import WATCHED, Known, Raw, Reconcile, Seen, seen
 from ocicat.cluster.controllers.namespaces import Emptier
+from ocicat.cluster.controllers.telling import Teller
 from ocicat.cluster.controllers.things import namespace_of
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import Reflector
@@ -80,6 +80,7 @@ class Controllers:
         self._retries: dict[Seen, Backoff] = {}
         self._wake = asyncio.Event()
         self._emptier = Emptier(client)
+        self._teller = Teller(client, timer, chance)
 
     async def run(self) -> None:
         """Follow the cluster and write what is wanted, for ever. Begins to write when everything is known."""
@@ -180,8 +181,8 @@ class Controllers:
 
     async def _perform(self, what: Seen, action: Action) -> None:
         match action:
-            case Create(body):
-                await self._create(body)
+            case Create(body, owner):
+                await self._create(body, owner)
             case Change(of, patch, part):
                 await self._change(of, patch, part)
             case Remove(of, propagation):
@@ -189,16 +190,21 @@ class Controllers:
             case Again(after_s):
                 self._again(what, after_s)
             case Say():
-                await self._say(action)
+                await self._teller.say(action)
 
-    async def _create(self, body: Thing) -> None:
+    async def _create(self, body: Thing, owner: Thing | None) -> None:
         try:
             answer = await self._client.post(_collection(body), body)
         except ApiError as error:
             if error.code == 409 and error.reason == "AlreadyExists":
                 return
+            if owner is not None and error.code in (403, 422):
+                await self._teller.say(Say(owner, "FailedCreate", f"Error creating: {error}", warning=True))
             raise
         self._told(answer)
+        if owner is not None:
+            name = msgspec.json.decode(answer)["metadata"]["name"]
+            await self._teller.say(Say(owner, "SuccessfulCreate", f"Created {body['kind'].lower()}: {name}"))
 
     async def _change(self, of: Thing, patch: Thing, part: str) -> None:
         path = f"{_collection(of)}/{of['metadata']['name']}"
@@ -237,14 +243,6 @@ class Controllers:
         if not self._told(answer):
             self._gone(seen(of))
 
-    async def _say(self, said: Say) -> None:
-        body = event_of(said, self._timer.now_ns(), self._chance())
-        try:
-            await self._client.post(_collection(body), body)
-        except ApiError as error:
-            # An event is worth no retry: its namespace may be going.
-            log.debug("event.refused", reason=str(error))
-
     def _told(self, answer: bytes) -> bool:
         """Enter the object of an answer; tell whether it was one that is followed."""
         thing: Any = msgspec.json.decode(answer)
@@ -260,6 +258,6 @@ def _collection(thing: Thing) -> str:
     """Return the path of the collection that an object belongs to."""
     version = thing["apiVersion"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    plural = "events" if thing["kind"] == "Event" else WATCHED[thing["kind"]].plural
+    plural = WATCHED[thing["kind"]].plural
     namespace = namespace_of(thing)
     return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"

@@ -40,7 +40,7 @@ def _next(
     for name in wanted:
         pod = pods.get(name)
         if pod is None:
-            actions.append(Create(_pod(statefulset, name, revision)))
+            actions.append(Create(_pod(statefulset, name, revision), statefulset))
         elif is_finished(pod) and not is_going(pod):
             actions.append(Remove(pod))
         if (pod is None or is_going(pod) or not is_ready(pod)) and in_order:

@@ -6,7 +6,7 @@ They are written when absent, at every start, and never overwrite what is there.
 
 from typing import Any, Final
 
-from ocicat.cluster.resources.builtin import CALICO, RBAC
+from ocicat.cluster.resources.rows import CALICO, RBAC
 
 Thing = dict[str, Any]
 NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -20,6 +20,15 @@ TIERS: Final[tuple[tuple[str, str, int], ...]] = (
     ("default", "Deny", 1000000),
     ("baselineadminnetworkpolicy", "Pass", 10000000),
     ("kube-baseline", "Pass", 10000000),
+)
+
+_PRIORITIES: Final = (
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "For what the cluster needs but may be moved to another node.",
+    ),
+    ("system-node-critical", 2_000_001_000, "For what a node needs and that must not be moved from it."),
 )
 
 
@@ -40,10 +49,14 @@ _EDITED: Final = (
     ("networking.k8s.io", "networkpolicies ingresses"),
     ("discovery.k8s.io", "endpointslices"),
     ("coordination.k8s.io", "leases"),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("policy", "poddisruptionbudgets"),
+    ("core", "persistentvolumeclaims replicationcontrollers replicationcontrollers/scale"),
 )  # fmt: skip
 _SEEN: Final = (
     ("core", "configmaps endpoints events pods pods/log pods/status serviceaccounts"),
     ("core", "services services/status namespaces namespaces/status"),
+    ("core", "limitranges resourcequotas"),
     *_EDITED[2:],
 )  # fmt: skip
 
@@ -124,6 +137,16 @@ def tier(name: str, action: str, order: int) -> Thing:
     return {"apiVersion": f"{CALICO}/v3", "kind": "Tier", "metadata": {"name": name}, "spec": spec}
 
 
+def _priority_class(name: str, value: int, use: str) -> Thing:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+        "description": use,
+    }
+
+
 def initial_objects(cluster_id: str, version: str) -> list[Thing]:
     """Return the objects, in the order in which they are written."""
     namespaces = [
@@ -148,4 +171,6 @@ def initial_objects(cluster_id: str, version: str) -> list[Thing]:
         "metadata": {"name": "projectcalico-default-allow"},
         "spec": {"ingress": [allow], "egress": [allow]},
     }
-    return [*namespaces, *_roles(), *_bindings(), *(tier(*row) for row in TIERS), information, profile]
+    classes = [_priority_class(*row) for row in _PRIORITIES]
+    tiers = [tier(*row) for row in TIERS]
+    return [*namespaces, *_roles(), *_bindings(), *classes, *tiers, information, profile]

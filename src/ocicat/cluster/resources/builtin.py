@@ -1,109 +1,65 @@
 """The table of built-in kinds: what is served without any CustomResourceDefinition.
 
-One row per kind. Columns are written `Name|cell|type|priority`, where the cell is a dotted path or `=word` (a
-function of `ocicat.cluster.resources.cells`). Source: spec/kubernetes-api §2, §5.
+One row per kind, written as `rows` says; those on which nothing acts are in `idle`. Source:
+spec/kubernetes-api §2, §5.
 """
 
 from typing import Final
 
-from ocicat.cluster.resources.kinds import ALL_VERBS, Column, Kind, Registry, Subresource
-
-CORE: Final = ""
-CALICO: Final = "projectcalico.org"
-CLUSTER_POLICY: Final = "policy.networking.k8s.io"
-RBAC: Final = "rbac.authorization.k8s.io"
-AUTHENTICATION: Final = "authentication.k8s.io"
-AUTHORIZATION: Final = "authorization.k8s.io"
-EXTENSIONS: Final = "apiextensions.k8s.io"
-
-STATUS: Final = Subresource("status", ("get", "patch", "update"))
-SCALE: Final = Subresource("scale", ("get", "patch", "update"), "autoscaling", "v1", "Scale")
-POD_PARTS: Final = (
-    Subresource("attach", ("create", "get"), "", "v1", "PodAttachOptions"),
-    Subresource("binding", ("create",), "", "v1", "Binding"),
-    Subresource("ephemeralcontainers", ("get", "patch", "update")),
-    Subresource("eviction", ("create",), "policy", "v1", "Eviction"),
-    Subresource("exec", ("create", "get"), "", "v1", "PodExecOptions"),
-    Subresource("log", ("get",)),
-    Subresource("portforward", ("create", "get"), "", "v1", "PodPortForwardOptions"),
+from ocicat.cluster.resources.idle import IDLE_KINDS
+from ocicat.cluster.resources.kinds import ALL_VERBS, Kind, Registry, Subresource
+from ocicat.cluster.resources.rows import (
+    AGE,
+    AUTHENTICATION,
+    AUTHORIZATION,
+    CALICO,
+    CLUSTER_POLICY,
+    CREATED,
+    EXTENSIONS,
+    POD_PARTS,
+    RBAC,
+    SCALE,
     STATUS,
+    WORKLOAD_WIDE,
+    kind_row,
 )
-
-AGE: Final = "Age|=age"
-CREATED: Final = "Created At|=created|date"
-
-_WORKLOAD_WIDE: Final = ("Containers|=containers||1", "Images|=images||1", "Selector|=selector||1")
-
-
-def columns(*rows: str) -> tuple[Column, ...]:
-    """Return the columns that `rows` describe."""
-    found = []
-    for row in rows:
-        name, cell, kind, priority, *_ = [*row.split("|"), "", "", ""]
-        found.append(Column(name, cell, kind or "string", int(priority or 0)))
-    return tuple(found)
-
-
-def _kind(path: str, kind: str, short: str = "", *rows: str, **more: object) -> Kind:
-    """Return a kind from `group/version/plural`; more keywords are fields of `Kind`."""
-    group, version, plural = path.rsplit("/", 2)
-    fields: dict[str, object] = {"namespaced": True, "schema": schema_name(group, version, kind), **more}
-    return Kind(
-        group,
-        version,
-        kind,
-        plural,
-        short_names=tuple(short.split()),
-        columns=columns(*(rows or (AGE,))),
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-def schema_name(group: str, version: str, kind: str) -> str:
-    """Return the name of a kind's definition, as upstream's OpenAPI spells it."""
-    package = group.removesuffix(".k8s.io").removesuffix(".authorization") if group else "core"
-    if group in (CALICO, CLUSTER_POLICY):
-        return ".".join((*reversed(group.split(".")), version, kind))
-    if group == EXTENSIONS:
-        return f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}"
-    return f"io.k8s.api.{package}.{version}.{kind}"
 
 
 def _calico(plural: str, kind: str, short: str = "", *, namespaced: bool = True) -> Kind:
-    return _kind(
+    return kind_row(
         f"{CALICO}/v3/{plural}", kind, short, CREATED,
         namespaced=namespaced, strategic=False, status_apart=False,
     )  # fmt: skip
 
 
 def _cluster_policy(version: str, plural: str, kind: str, short: str, *rows: str) -> Kind:
-    return _kind(
+    return kind_row(
         f"{CLUSTER_POLICY}/{version}/{plural}", kind, short, *rows,
         namespaced=False, strategic=False, subresources=(STATUS,),
     )  # fmt: skip
 
 
 def _question(path: str, kind: str, *, namespaced: bool = False) -> Kind:
-    return _kind(path, kind, namespaced=namespaced, verbs=("create",), stored=False, status_apart=False)
+    return kind_row(path, kind, namespaced=namespaced, verbs=("create",), stored=False, status_apart=False)
 
 
 _CORE_KINDS: Final = (
-    _kind("/v1/bindings", "Binding", verbs=("create",), stored=False),
-    _kind("/v1/componentstatuses", "ComponentStatus", "cs", namespaced=False, verbs=("get", "list")),
-    _kind("/v1/configmaps", "ConfigMap", "cm", "Data|=data_count|integer", AGE),
-    _kind("/v1/endpoints", "Endpoints", "ep", "Endpoints|=endpoints", AGE, single="endpoints"),
-    _kind(
+    kind_row("/v1/bindings", "Binding", verbs=("create",), stored=False),
+    kind_row("/v1/componentstatuses", "ComponentStatus", "cs", namespaced=False, verbs=("get", "list")),
+    kind_row("/v1/configmaps", "ConfigMap", "cm", "Data|=data_count|integer", AGE),
+    kind_row("/v1/endpoints", "Endpoints", "ep", "Endpoints|=endpoints", AGE, single="endpoints"),
+    kind_row(
         "/v1/events", "Event", "ev",
         "Last Seen|=last_seen", "Type|type", "Reason|reason", "Object|=involved",
         "Subobject|involvedObject.fieldPath||1", "Source|=event_source||1", "Message|message",
-        "First Seen|=first_seen||1", "Count|=event_count||1", "Name|metadata.name||1",
+        "First Seen|=first_seen||1", "Count|=event_count||1", "Name|metadata.name||1", name_first=False,
     ),
-    _kind(
+    kind_row(
         "/v1/namespaces", "Namespace", "ns", "Status|status.phase", AGE, namespaced=False,
         verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
         subresources=(Subresource("finalize", ("update",)), STATUS),
     ),
-    _kind(
+    kind_row(
         "/v1/nodes", "Node", "no",
         "Status|=node_status", "Roles|=node_roles", AGE, "Version|status.nodeInfo.kubeletVersion",
         "Internal-IP|=node_internal||1", "External-IP|=node_external||1",
@@ -111,18 +67,18 @@ _CORE_KINDS: Final = (
         "Container-Runtime|status.nodeInfo.containerRuntimeVersion||1",
         namespaced=False, subresources=(STATUS,),
     ),
-    _kind(
+    kind_row(
         "/v1/pods", "Pod", "po",
         "Ready|=pod_ready", "Status|=pod_status", "Restarts|=pod_restarts", AGE,
         "IP|status.podIP||1", "Node|spec.nodeName||1", "Nominated Node|status.nominatedNodeName||1",
         "Readiness Gates|=readiness_gates||1", categories=("all",), subresources=POD_PARTS,
     ),
-    _kind("/v1/secrets", "Secret", "", "Type|type", "Data|=data_count|integer", AGE),
-    _kind(
+    kind_row("/v1/secrets", "Secret", "", "Type|type", "Data|=data_count|integer", AGE),
+    kind_row(
         "/v1/serviceaccounts", "ServiceAccount", "sa", "Secrets|=secrets_count|integer", AGE,
         subresources=(Subresource("token", ("create",), AUTHENTICATION, "v1", "TokenRequest"),),
     ),
-    _kind(
+    kind_row(
         "/v1/services", "Service", "svc",
         "Type|spec.type", "Cluster-IP|spec.clusterIP", "External-IP|=external_ip", "Port(s)|=service_ports",
         AGE, "Selector|=service_selector||1", categories=("all",), subresources=(STATUS,),
@@ -130,66 +86,66 @@ _CORE_KINDS: Final = (
 )  # fmt: skip
 
 _APPS_KINDS: Final = (
-    _kind("apps/v1/controllerrevisions", "ControllerRevision", "", "Controller|=controller",
+    kind_row("apps/v1/controllerrevisions", "ControllerRevision", "", "Controller|=controller",
           "Revision|revision|integer", AGE),
-    _kind(
+    kind_row(
         "apps/v1/daemonsets", "DaemonSet", "ds",
         "Desired|status.desiredNumberScheduled|integer", "Current|status.currentNumberScheduled|integer",
         "Ready|status.numberReady|integer", "Up-to-date|status.updatedNumberScheduled|integer",
-        "Available|status.numberAvailable|integer", "Node Selector|=node_selector", AGE, *_WORKLOAD_WIDE,
+        "Available|status.numberAvailable|integer", "Node Selector|=node_selector", AGE, *WORKLOAD_WIDE,
         categories=("all",), subresources=(STATUS,),
     ),
-    _kind(
+    kind_row(
         "apps/v1/deployments", "Deployment", "deploy",
         "Ready|=replicas_ready", "Up-to-date|status.updatedReplicas|integer",
-        "Available|status.availableReplicas|integer", AGE, *_WORKLOAD_WIDE,
+        "Available|status.availableReplicas|integer", AGE, *WORKLOAD_WIDE,
         categories=("all",), subresources=(SCALE, STATUS),
     ),
-    _kind(
+    kind_row(
         "apps/v1/replicasets", "ReplicaSet", "rs",
         "Desired|spec.replicas|integer", "Current|status.replicas|integer",
-        "Ready|status.readyReplicas|integer", AGE, *_WORKLOAD_WIDE,
+        "Ready|status.readyReplicas|integer", AGE, *WORKLOAD_WIDE,
         categories=("all",), subresources=(SCALE, STATUS),
     ),
-    _kind(
+    kind_row(
         "apps/v1/statefulsets", "StatefulSet", "sts",
-        "Ready|=replicas_ready", AGE, *_WORKLOAD_WIDE[:2],
+        "Ready|=replicas_ready", AGE, *WORKLOAD_WIDE[:2],
         categories=("all",), subresources=(SCALE, STATUS),
     ),
-    _kind(
+    kind_row(
         "batch/v1/cronjobs", "CronJob", "cj",
         "Schedule|spec.schedule", "Timezone|=time_zone", "Suspend|=suspend|boolean",
         "Active|=active_count|integer",
         "Last Schedule|=last_schedule", AGE, "Containers|=cron_containers||1", "Images|=cron_images||1",
         "Selector|=selector||1", categories=("all",), subresources=(STATUS,),
     ),
-    _kind(
+    kind_row(
         "batch/v1/jobs", "Job", "",
         "Status|=job_status", "Completions|=completions", "Duration|=duration", AGE,
-        *_WORKLOAD_WIDE, categories=("all",), subresources=(STATUS,),
+        *WORKLOAD_WIDE, categories=("all",), subresources=(STATUS,),
     ),
 )  # fmt: skip
 
 _OTHER_KINDS: Final = (
-    _kind(
+    kind_row(
         "discovery.k8s.io/v1/endpointslices", "EndpointSlice", "",
         "AddressType|addressType", "Ports|=slice_ports", "Endpoints|=slice_endpoints", AGE,
     ),
-    _kind("coordination.k8s.io/v1/leases", "Lease", "", "Holder|spec.holderIdentity", AGE),
-    _kind(f"{RBAC}/v1/roles", "Role", "", CREATED),
-    _kind(f"{RBAC}/v1/rolebindings", "RoleBinding", "", "Role|=role_ref", AGE, "Users|=users||1",
+    kind_row("coordination.k8s.io/v1/leases", "Lease", "", "Holder|spec.holderIdentity", AGE),
+    kind_row(f"{RBAC}/v1/roles", "Role", "", CREATED),
+    kind_row(f"{RBAC}/v1/rolebindings", "RoleBinding", "", "Role|=role_ref", AGE, "Users|=users||1",
           "Groups|=groups||1", "ServiceAccounts|=accounts||1"),
-    _kind(f"{RBAC}/v1/clusterroles", "ClusterRole", "", CREATED, namespaced=False),
-    _kind(f"{RBAC}/v1/clusterrolebindings", "ClusterRoleBinding", "", "Role|=role_ref", AGE,
+    kind_row(f"{RBAC}/v1/clusterroles", "ClusterRole", "", CREATED, namespaced=False),
+    kind_row(f"{RBAC}/v1/clusterrolebindings", "ClusterRoleBinding", "", "Role|=role_ref", AGE,
           "Users|=users||1", "Groups|=groups||1", "ServiceAccounts|=accounts||1", namespaced=False),
-    _kind("networking.k8s.io/v1/networkpolicies", "NetworkPolicy", "netpol",
+    kind_row("networking.k8s.io/v1/networkpolicies", "NetworkPolicy", "netpol",
           "Pod-Selector|=pod_selector", AGE),
     _cluster_policy("v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy", "", "Tier|spec.tier",
                     "Priority|spec.priority|integer", AGE),
     _cluster_policy("v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy", "anp",
                     "Priority|spec.priority|string", AGE),
     _cluster_policy("v1alpha1", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy", "banp", AGE),
-    _kind(
+    kind_row(
         f"{EXTENSIONS}/v1/customresourcedefinitions", "CustomResourceDefinition", "crd crds", CREATED,
         namespaced=False, categories=("api-extensions",), subresources=(STATUS,),
     ),
@@ -216,5 +172,5 @@ _CALICO_KINDS: Final = (
     _calico("tiers", "Tier", "", namespaced=False),
 )  # fmt: skip
 
-BUILTIN: Final = Registry((*_CORE_KINDS, *_APPS_KINDS, *_OTHER_KINDS, *_CALICO_KINDS))
+BUILTIN: Final = Registry((*_CORE_KINDS, *_APPS_KINDS, *_OTHER_KINDS, *IDLE_KINDS, *_CALICO_KINDS))
 """Networking's kinds stand before Calico's, so that plain `networkpolicy` means the Kubernetes one (§2)."""

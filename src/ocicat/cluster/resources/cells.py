@@ -29,12 +29,14 @@ def rows(thing: Any, path: str) -> list[Mapping[str, Any]]:
     return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
 
 
-def _joined(words: Iterable[object], empty: str = NONE) -> str:
+def joined(words: Iterable[object], empty: str = NONE) -> str:
+    """Return the words with commas between them, `empty` where there is none."""
     return ",".join(str(word) for word in words) or empty
 
 
-def _pairs(labels: object) -> str:
-    return _joined(f"{key}={value}" for key, value in labels.items()) if isinstance(labels, Mapping) else NONE
+def pairs(labels: object) -> str:
+    """Return labels as `key=value`, with commas between them."""
+    return joined(f"{key}={value}" for key, value in labels.items()) if isinstance(labels, Mapping) else NONE
 
 
 def label_selector_text(selector: Any) -> str:
@@ -47,7 +49,7 @@ def label_selector_text(selector: Any) -> str:
         values = ",".join(str(value) for value in row.get("values") or ())
         shapes = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
         words.append(shapes.get(str(operator), f"!{key}"))
-    return _joined(words)
+    return joined(words)
 
 
 def _created(thing: Thing, now_ns: int) -> Any:
@@ -55,11 +57,11 @@ def _created(thing: Thing, now_ns: int) -> Any:
 
 
 def _containers(thing: Thing, now_ns: int) -> str:
-    return _joined((row.get("name", "") for row in rows(thing, "spec.template.spec.containers")), "")
+    return joined((row.get("name", "") for row in rows(thing, "spec.template.spec.containers")), "")
 
 
 def _images(thing: Thing, now_ns: int) -> str:
-    return _joined((row.get("image", "") for row in rows(thing, "spec.template.spec.containers")), "")
+    return joined((row.get("image", "") for row in rows(thing, "spec.template.spec.containers")), "")
 
 
 def _cron(cell: Cell) -> Cell:
@@ -125,7 +127,7 @@ def _node_status(thing: Thing, now_ns: int) -> str:
 def _node_roles(thing: Thing, now_ns: int) -> str:
     prefix = "node-role.kubernetes.io/"
     labels = metadata_of(thing).get("labels") or {}
-    return _joined(sorted(key.removeprefix(prefix) for key in labels if key.startswith(prefix)))
+    return joined(sorted(key.removeprefix(prefix) for key in labels if key.startswith(prefix)))
 
 
 def _node_address(kind: str) -> Cell:
@@ -143,8 +145,8 @@ def _external_ip(thing: Thing, now_ns: int) -> str:
     found = list(part(thing, "spec.externalIPs") or ())
     if kind == "LoadBalancer":
         found += [row.get("ip") or row.get("hostname") for row in rows(thing, "status.loadBalancer.ingress")]
-        return _joined(found, "<pending>")
-    return _joined(found)
+        return joined(found, "<pending>")
+    return joined(found)
 
 
 def _service_ports(thing: Thing, now_ns: int) -> str:
@@ -152,13 +154,14 @@ def _service_ports(thing: Thing, now_ns: int) -> str:
         node = f":{row['nodePort']}" if row.get("nodePort") else ""
         return f"{row.get('port')}{node}/{row.get('protocol', 'TCP')}"
 
-    return _joined(text(row) for row in rows(thing, "spec.ports"))
+    return joined(text(row) for row in rows(thing, "spec.ports"))
 
 
-def _shortened(words: list[str], shown: int = 3) -> str:
+def shortened(words: list[str], shown: int = 3) -> str:
+    """Return the first words, and how many more there are."""
     if len(words) > shown:
         return f"{','.join(words[:shown])} + {len(words) - shown} more..."
-    return _joined(words)
+    return joined(words)
 
 
 def _endpoints(thing: Thing, now_ns: int) -> str:
@@ -168,17 +171,17 @@ def _endpoints(thing: Thing, now_ns: int) -> str:
         for port in rows(subset, "ports")
         for address in rows(subset, "addresses")
     ]
-    return _shortened(found)
+    return shortened(found)
 
 
 def _slice_endpoints(thing: Thing, now_ns: int) -> str:
     found = [str(address) for row in rows(thing, "endpoints") for address in row.get("addresses") or ()]
-    return _shortened(found) if found else UNSET
+    return shortened(found) if found else UNSET
 
 
 def _slice_ports(thing: Thing, now_ns: int) -> str:
     found = [str(row.get("port")) for row in rows(thing, "ports")]
-    return _shortened(found) if found else UNSET
+    return shortened(found) if found else UNSET
 
 
 def _last_seen(thing: Thing, now_ns: int) -> str:
@@ -277,13 +280,13 @@ CELLS: Final[Mapping[str, Cell]] = {
     "node_external": _node_address("ExternalIP"),
     "node_internal": _node_address("InternalIP"),
     "node_roles": _node_roles,
-    "node_selector": lambda thing, now_ns: _pairs(part(thing, "spec.template.spec.nodeSelector") or {}),
+    "node_selector": lambda thing, now_ns: pairs(part(thing, "spec.template.spec.nodeSelector") or {}),
     "node_status": _node_status,
     "pod_ready": _pod_ready,
     "pod_restarts": _pod_restarts,
     "pod_selector": lambda thing, now_ns: label_selector_text(part(thing, "spec.podSelector")),
     "pod_status": _pod_status,
-    "readiness_gates": lambda thing, now_ns: _joined(
+    "readiness_gates": lambda thing, now_ns: joined(
         str(row.get("conditionType")) for row in rows(thing, "spec.readinessGates")
     ),
     "replicas_ready": lambda thing, now_ns: (
@@ -293,7 +296,7 @@ CELLS: Final[Mapping[str, Cell]] = {
     "secrets_count": _count("secrets"),
     "selector": lambda thing, now_ns: label_selector_text(part(thing, "spec.selector")),
     "service_ports": _service_ports,
-    "service_selector": lambda thing, now_ns: _pairs(part(thing, "spec.selector")),
+    "service_selector": lambda thing, now_ns: pairs(part(thing, "spec.selector")),
     "slice_endpoints": _slice_endpoints,
     "slice_ports": _slice_ports,
     "suspend": lambda thing, now_ns: str(bool(part(thing, "spec.suspend"))),

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from ocicat.cluster.resources.builtin import SCALE, STATUS
 from ocicat.cluster.resources.errors import Cause, invalid_value, required, shown, unsupported_value
 from ocicat.cluster.resources.kinds import Column, Kind, Registry, metadata_of
+from ocicat.cluster.resources.rows import SCALE, STATUS
 from ocicat.cluster.resources.schema import PREFIX
 
 _META: Final = {"$ref": PREFIX + "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ocicat.cluster.resources.kinds import Kind
+from ocicat.cluster.resources.versions import cpu_metric
 
 Row = tuple[str, str, Any]
 
@@ -110,6 +111,25 @@ ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "networkpolicies.networking.k8s.io": (
         ("spec.ingress[].ports[]", "protocol", "TCP"),
         ("spec.egress[].ports[]", "protocol", "TCP"),
+    ),
+    "replicationcontrollers": (("spec", "replicas", 1), *_below("spec.template.spec", _POD)),
+    "podtemplates": _below("template.spec", _POD),
+    "horizontalpodautoscalers.autoscaling": (("spec", "minReplicas", 1),),
+    "persistentvolumeclaims": (
+        ("spec", "volumeMode", "Filesystem"),
+        ("", "status", {}),
+        ("status", "phase", "Pending"),
+    ),
+    "persistentvolumes": (
+        ("spec", "volumeMode", "Filesystem"),
+        ("spec", "persistentVolumeReclaimPolicy", "Retain"),
+        ("", "status", {}),
+        ("status", "phase", "Available"),
+    ),
+    "priorityclasses.scheduling.k8s.io": (("", "preemptionPolicy", "PreemptLowerPriority"),),
+    "storageclasses.storage.k8s.io": (
+        ("", "reclaimPolicy", "Delete"),
+        ("", "volumeBindingMode", "Immediate"),
     ),
     "rolebindings.rbac.authorization.k8s.io": (("roleRef", "apiGroup", "rbac.authorization.k8s.io"),),
     "clusterrolebindings.rbac.authorization.k8s.io": (("roleRef", "apiGroup", "rbac.authorization.k8s.io"),),
@@ -276,6 +296,15 @@ def _subjects(thing: dict[str, Any]) -> None:
             row["apiGroup"] = "rbac.authorization.k8s.io"
 
 
+def _use_of_processors(thing: dict[str, Any]) -> None:
+    """Without a metric, an autoscaler goes by the use of processors, 80% (autoscaling/v1 and v2)."""
+    for spec in _places(thing, "spec"):
+        if thing.get("apiVersion") == "autoscaling/v1":
+            spec.setdefault("targetCPUUtilizationPercentage", 80)
+        elif not spec.get("metrics"):
+            spec["metrics"] = [cpu_metric(80)]
+
+
 def _names_of_definition(thing: dict[str, Any]) -> None:
     for names in _places(thing, "spec.names"):
         kind = names.get("kind")
@@ -294,6 +323,8 @@ _FUNCTIONS: Final[Mapping[str, tuple[Callable[[dict[str, Any]], None], ...]]] = 
     "cronjobs.batch": (_templates,),
     "services": (_service_ports,),
     "namespaces": (_namespace,),
+    "replicationcontrollers": (_templates, _labels_from_template),
+    "horizontalpodautoscalers.autoscaling": (_use_of_processors,),
     "secrets": (_secret,),
     "networkpolicies.networking.k8s.io": (_policy_types,),
     "rolebindings.rbac.authorization.k8s.io": (_subjects,),

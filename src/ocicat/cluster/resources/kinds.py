@@ -52,7 +52,9 @@ class Kind(msgspec.Struct, frozen=True):
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[Subresource, ...] = ()
     columns: tuple[Column, ...] = ()
-    """After the column Name, which every kind has."""
+    """After the column Name, where there is one."""
+    name_first: bool = True
+    """Whether the first column is the name; events are told apart by what they are about."""
     schema: str = ""
     """Name of the definition in the schema set; empty: objects are kept as they come."""
     strategic: bool = True

@@ -3,6 +3,7 @@
 Source: spec/kubernetes-api §7; RFC 6902, RFC 7386.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ APPLY: Final = "application/apply-patch+yaml"
 
 _OPERATIONS_LIMIT: Final = 10_000
 """Operations of one JSON patch, as upstream's bound."""
+_TYPE_WORDS: Final = re.compile(r" \(<class '[^']*'>\)")
+"""Python's words for types, which mean nothing to those who read the refusal."""
 
 
 def patched(
@@ -73,9 +76,9 @@ def _json_patched(live: Mapping[str, Any], patch: Any, kind: str, group: str, na
     try:
         result = jsonpatch.apply_patch(live, patch)
     except jsonpatch.JsonPatchTestFailed as refused:
-        raise invalid(
-            kind, group, name, [Cause("FieldValueInvalid", f"testing value failed: {refused}")]
-        ) from refused
+        told = _TYPE_WORDS.sub("", str(refused))[:400]
+        cause = Cause("FieldValueInvalid", f"testing value failed: {told}", "patch")
+        raise invalid(kind, group, name, [cause]) from refused
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
@@ -83,12 +86,9 @@ def _json_patched(live: Mapping[str, Any], patch: Any, kind: str, group: str, na
         KeyError,
         ValueError,
     ) as refused:
-        raise invalid(
-            kind,
-            group,
-            name,
-            [Cause("FieldValueInvalid", f"the server rejected our request: {refused}"[:400])],
-        ) from refused
+        told = _TYPE_WORDS.sub("", str(refused))[:400]
+        cause = Cause("FieldValueInvalid", f"the patch cannot be applied: {told}", "patch")
+        raise invalid(kind, group, name, [cause]) from refused
     if not isinstance(result, dict):
         raise bad_request("the patch must leave an object")
     return result

@@ -83,6 +83,27 @@ CronJob: 1 metadata:ObjectMeta, 2 spec:CronJobSpec
 CronJobSpec: 1 schedule, 2 startingDeadlineSeconds:!int, 3 concurrencyPolicy, 4 suspend:!bool,
     5 jobTemplate:JobTemplateSpec, 6 successfulJobsHistoryLimit:!int, 7 failedJobsHistoryLimit:!int
 JobTemplateSpec: 1 metadata:ObjectMeta, 2 spec:JobSpec
+ResourceQuota: 1 metadata:ObjectMeta, 2 spec:ResourceQuotaSpec
+ResourceQuotaSpec: 1 hard:{}Quantity, 2 scopes:[]text
+PodDisruptionBudget: 1 metadata:ObjectMeta, 2 spec:BudgetSpec
+BudgetSpec: 1 minAvailable:!IntOrString, 2 selector:LabelSelector, 3 maxUnavailable:!IntOrString,
+    4 unhealthyPodEvictionPolicy
+PriorityClass: 1 metadata:ObjectMeta, 2 value:!int, 3 globalDefault:bool, 4 description, 5 preemptionPolicy
+Ingress: 1 metadata:ObjectMeta, 2 spec:IngressSpec
+IngressSpec: 1 defaultBackend:IngressBackend, 2 tls:[]IngressTLS, 3 rules:[]IngressRule, 4 ingressClassName
+IngressBackend: 3 resource:TypedReference, 4 service:IngressService
+TypedReference: 1 apiGroup, 2 kind, 3 name
+IngressService: 1 name, 2 port:IngressPort
+IngressPort: 1 name, 2 number:int
+IngressTLS: 1 hosts:[]text, 2 secretName
+IngressRule: 1 host, 2 value:^IngressRuleValue
+IngressRuleValue: 1 http:HTTPIngressRule
+HTTPIngressRule: 1 paths:[]HTTPIngressPath
+HTTPIngressPath: 1 path, 2 backend:IngressBackend, 3 pathType
+HorizontalPodAutoscaler: 1 metadata:ObjectMeta, 2 spec:AutoscalerSpec
+AutoscalerSpec: 1 scaleTargetRef:CrossReference, 2 minReplicas:!int, 3 maxReplicas:int,
+    4 targetCPUUtilizationPercentage:!int
+CrossReference: 1 kind, 2 name, 3 apiVersion
 DeleteOptions: 1 gracePeriodSeconds:!int, 2 preconditions:Preconditions, 3 orphanDependents:!bool,
     4 propagationPolicy, 5 dryRun:[]text
 Preconditions: 1 uid, 2 resourceVersion

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ocicat.cluster.resources.cells import CELLS, NONE
+from ocicat.cluster.resources.cells import CELLS as _CELLS
+from ocicat.cluster.resources.cells import NONE
+from ocicat.cluster.resources.idlecells import IDLE_CELLS
 from ocicat.cluster.resources.kinds import Column, Kind, metadata_of
 from ocicat.cluster.resources.times import age
 
+CELLS: Final = {**_CELLS, **IDLE_CELLS}
 _NAME: Final = {
     "name": "Name",
     "type": "string",
@@ -49,7 +52,7 @@ def column_definitions(kind: Kind) -> list[dict[str, Any]]:
         }
         for column in kind.columns
     ]
-    return [_NAME, *heads]
+    return [_NAME, *heads] if kind.name_first else heads
 
 
 def table(
@@ -74,7 +77,9 @@ def table(
 
 
 def _row(kind: Kind, thing: Mapping[str, Any], now_ns: int, include: str, version: str) -> dict[str, Any]:
-    cells = [metadata_of(thing).get("name"), *(_cell(column, thing, now_ns) for column in kind.columns)]
+    cells = [_cell(column, thing, now_ns) for column in kind.columns]
+    if kind.name_first:
+        cells.insert(0, metadata_of(thing).get("name"))
     if include == "None":
         return {"cells": cells}
     if include == "Object":
