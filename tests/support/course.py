@@ -45,10 +45,13 @@ def free(port: int) -> bool:
 class Course:
     """A running cluster, and what its user does with it."""
 
-    def __init__(self, kubectl: Kubectl, said: str) -> None:
-        """`said` is what `ocicat up` printed."""
+    def __init__(self, kubectl: Kubectl, process: subprocess.Popen, log: Path) -> None:
+        """`process` is `ocicat up`, and `log` what it prints."""
         self.kubectl = kubectl
-        self.console = re.search(r"http://localhost:\d+", said)[0]
+        self.process = process
+        self.log = log
+        self.agents = Path(kubectl.environment["KUBECONFIG"]).parents[1] / "agents"
+        self.console = re.search(r"http://localhost:\d+", log.read_text())[0]
         self.port = int(self.console.rpartition(":")[2])
 
     def flows(self, **parameters: Any) -> list[dict[str, Any]]:
@@ -65,9 +68,9 @@ class Course:
         }
 
     def denied_since(self, when_ns: int) -> list[dict[str, Any]]:
-        """The denied flows that began after a time."""
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when_ns / 1e9 + 1))
-        return [flow for flow in self.flows() if flow["action"] == "Deny" and flow["start_time"] > stamp]
+        """The flows that were denied after a time, which is rounded up to seconds."""
+        flows = self.flows(startTimeGte=when_ns // 1_000_000_000 + 1)
+        return [flow for flow in flows if flow["action"] == "Deny"]
 
     def running(self, namespace: str, count: int) -> None:
         """Wait until so many pods of a namespace run, and no others are there."""
@@ -86,6 +89,11 @@ class Course:
             finally:
                 forward.kill()
 
+    def kill(self, words: str) -> None:
+        """`kill -9` the one process of this cluster whose command line has these words."""
+        (pid,) = [pid for pid in descendants(self.process.pid) if words in command_line(pid)]
+        os.kill(pid, signal.SIGKILL)
+
     def page(self) -> tuple[int, str]:
         """What the page of catfacts answers through a forward: status and text."""
         with self.forward("-n", "catfacts", "service/facts", ":80") as port:
@@ -101,6 +109,23 @@ class Course:
         return self.kubectl("logs -n catfacts deployment/worker")
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
 def plain(name: str) -> str:
     """A workload's name without what its ReplicaSet and pods add."""
     return re.sub(r"-[a-z0-9]{8,10}-\*$", "", name)
@@ -114,22 +139,32 @@ def course(
 
     `ocicat` is the command with all that comes before its own words, `home` the state folder.
     """
-    log = folder / "up.log"
     port = "8081" if free(8081) else "0"
-    command = [*ocicat, "up", "--name", "course", "--home", str(home), "--console-port", port, *options]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
+    process, log = started(folder, [*ocicat, "up", *options, "--home", str(home), "--console-port", port])
     try:
-        eventually(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, seconds=UP_S)
-        assert process.poll() is None, log.read_text()
-        kubeconfig = home / "course" / "api" / "kubeconfig"
-        yield Course(Kubectl(required(version), version, kubeconfig, folder / "kube"), log.read_text())
+        kubeconfig = home / "default" / "api" / "kubeconfig"
+        yield Course(Kubectl(required(version), version, kubeconfig, folder / "kube"), process, log)
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(60)
     assert code == 0, log.read_text()
-    left = subprocess.run(["pgrep", "-fa", str(home)], capture_output=True, text=True, check=False)
-    assert left.stdout == ""
+    assert_nothing_is_left(home)
+
+
+def started(folder: Path, command: Sequence[str]) -> tuple[subprocess.Popen, Path]:
+    """Start `ocicat up` and wait until it is; return it and what it prints."""
+    log = folder / "up.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+    eventually(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, seconds=UP_S)
+    assert process.poll() is None, log.read_text()
+    return process, log
+
+
+def assert_nothing_is_left(home: Path) -> None:
+    """No process of a cluster runs any more."""
+    asked = ["pgrep", "-fa", str(home)]
+    eventually(lambda: subprocess.run(asked, capture_output=True, text=True, check=False).stdout, "", 10)
 
 
 OWN = (sys.executable, "-m", "ocicat")
