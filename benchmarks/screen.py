@@ -1,8 +1,9 @@
 """From the packet to the screen: how long after a pod has sent a packet its row stands in an open browser.
 
-`ocicat up` on this machine, chromium on its console. A pod sends a packet twice a second, each to another port
-of another pod, so that each is a row of its own; it notes the time before it sends. The page is looked at every
-few milliseconds, with the same clock. All the way is in it: kernel, agent, flow API, hub, event stream, drawing.
+`ocicat up` on this machine, chromium on its console. A pod sends a packet twice a second, each to
+another port of another pod, so that each is a row of its own; it notes the time before it sends. The
+page is looked at every few milliseconds, with the same clock. All the way is in it: kernel, agent, flow
+API, hub, event stream, drawing.
 """
 
 import os
