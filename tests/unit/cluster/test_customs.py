@@ -128,13 +128,13 @@ def test_what_a_definition_must_be(changed, field):
     assert field in [cause.field for cause in customs.problems(changed)]
 
 
-def test_rules_that_are_not_evaluated_are_seen():
-    schema = {
-        "type": "object",
-        "properties": {"a": {"type": "object", "x-kubernetes-validations": [{"rule": "true"}]}},
-    }
-    assert customs.has_rules(definition(schema)["spec"]["versions"])
-    assert not customs.has_rules(definition()["spec"]["versions"])
+def test_patterns_are_of_linear_time():
+    """What takes Python's engine for ever is nothing to RE2, and what RE2 does not know is refused."""
+    hostile = {"type": "string", "pattern": "^(a+)+$"}
+    [cause] = customs.violations("a" * 100_000 + "!", hostile, "spec.a")
+    assert cause.field == "spec.a"
+    behind = definition({"type": "object", "properties": {"a": {"type": "string", "pattern": "(?<=a)b"}}})
+    assert "RE2" in customs.problems(behind)[0].message
 
 
 def test_the_schema_knows_metadata_and_status():

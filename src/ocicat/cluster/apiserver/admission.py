@@ -14,7 +14,7 @@ from ocicat.cluster.apiserver.access import Access
 from ocicat.cluster.apiserver.calico import admit_calico, refuse_tier_deletion
 from ocicat.cluster.apiserver.core import DEFINITIONS, Core
 from ocicat.cluster.apiserver.podadmission import admit_pod
-from ocicat.cluster.resources import addresses, customs, validation
+from ocicat.cluster.resources import addresses, customs, rules, validation
 from ocicat.cluster.resources.deletion import namespace_is_terminating
 from ocicat.cluster.resources.errors import forbidden, invalid, not_found
 from ocicat.cluster.resources.idle import without_effect
@@ -50,13 +50,15 @@ class Admission:
         if kind.resource == "services" and isinstance(new.get("spec"), dict):
             self._give_addresses(kind, old, new)
         causes = metadata_causes(kind, new)
-        warnings: tuple[str, ...] = ()
         if kind.custom:
             schema = self._core.schemas.root(kind.schema)
             new = customs.with_defaults(new, schema)
             causes += customs.violations(new, schema)
+            tree = self._core.rules.get(kind.schema)
+            if tree is not None and not causes:
+                causes += rules.violations(new, old, tree)
         elif kind.resource == DEFINITIONS:
-            new, warnings = self._definition(new, causes)
+            new = self._definition(new, causes)
         else:
             causes += validation.problems(kind, new)
         if old is not None:
@@ -66,15 +68,14 @@ class Admission:
         if kind.group == RBAC:
             self._access.check_grant(kind, new, user)
         if kind.group in (CALICO, CLUSTER_POLICY) or kind.resource == _NETWORK_POLICIES:
-            admitted = admit_calico(self._core, kind, old, new)
-            return Admitted(admitted[0], (*warnings, *admitted[1]))
-        return self._created(kind, new, warnings) if old is None else Admitted(new, warnings)
+            return Admitted(*admit_calico(self._core, kind, old, new))
+        return self._created(kind, new) if old is None else Admitted(new)
 
-    def _created(self, kind: Kind, new: dict[str, Any], warnings: tuple[str, ...]) -> Admitted:
+    def _created(self, kind: Kind, new: dict[str, Any]) -> Admitted:
         if kind.resource == "pods":
             new = admit_pod(self._core, new)
         text = without_effect(kind)
-        return Admitted(new, (*warnings, text) if text else warnings)
+        return Admitted(new, (text,) if text else ())
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         found = self._core.store.get("namespaces", "", namespace)
@@ -91,15 +92,12 @@ class Admission:
         if causes:
             raise invalid(kind.kind, kind.group, str(metadata_of(new).get("name", "")), causes)
 
-    def _definition(self, new: dict[str, Any], causes: list[Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _definition(self, new: dict[str, Any], causes: list[Any]) -> dict[str, Any]:
         found = customs.problems(new) or customs.taken(new, self._core.registry)
         causes.extend(found)
         if found:
-            return new, ()
-        warnings: tuple[str, ...] = ()
-        if customs.has_rules(new["spec"]["versions"]):
-            warnings = ("x-kubernetes-validations are kept and not evaluated by this server",)
-        return {**new, "status": customs.established(new, rfc3339(self._core.now_ns()))}, warnings
+            return new
+        return {**new, "status": customs.established(new, rfc3339(self._core.now_ns()))}
 
     def admit_deletion(self, kind: Kind, thing: Mapping[str, Any]) -> None:
         """Refuse the deletion of what must stay. Raises ApiError."""

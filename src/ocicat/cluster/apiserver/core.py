@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ocicat.cluster.resources import customs
+from ocicat.cluster.resources import customs, rules
 from ocicat.cluster.resources.builtin import BUILTIN
 from ocicat.cluster.resources.kinds import Kind, Registry
 from ocicat.cluster.resources.meta import SUFFIX_LETTERS
@@ -70,6 +70,8 @@ class Core:
         """Counts the changes of registry and schemas; documents made from them are cached under it."""
         self.registry: Registry = BUILTIN
         self.schemas: Schemas = schemas
+        self.rules: Mapping[str, rules.RuleTree] = {}
+        """The rules of custom kinds, by the names of their schemas."""
         self._extend()
 
     def commit(self, writes: Sequence[Write]) -> tuple[Change, ...]:
@@ -127,11 +129,15 @@ class Core:
         """Make registry and schemas anew from the stored definitions of custom resources."""
         kinds: list[Kind] = []
         added: dict[str, Mapping[str, Any]] = {}
+        trees: dict[str, rules.RuleTree] = {}
         for definition in self.things(DEFINITIONS):
             for kind in customs.kinds_of(definition):
                 kinds.append(kind)
                 schema = customs.schema_of(definition, kind.version)
                 added[kind.schema] = {**schema, "x-kubernetes-group-version-kind": [kind.gvk()]}
+                if (tree := rules.tree_of(schema)) is not None:
+                    trees[kind.schema] = tree
         self.registry = BUILTIN.extended(kinds)
         self.schemas = Schemas({**added, **self._builtin_schemas.definitions})
+        self.rules = trees
         self.generation += 1

@@ -1,14 +1,15 @@
 """CustomResourceDefinitions: the kinds, columns and structural schemas that users bring.
 
 A definition's schema is OpenAPI v3 as it stands, with metadata put in; objects are pruned, defaulted and
-judged by it. Rules in CEL (`x-kubernetes-validations`) are kept and not evaluated: a warning says so.
+judged by it. Its rules in CEL are judged by `rules`.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from ocicat.cluster.resources import rules
 from ocicat.cluster.resources.errors import Cause, invalid_value, required, shown, unsupported_value
+from ocicat.cluster.resources.expressions import ExpressionError, matches
 from ocicat.cluster.resources.kinds import Column, Kind, Registry, metadata_of
 from ocicat.cluster.resources.rows import SCALE, STATUS
 from ocicat.cluster.resources.schema import PREFIX
@@ -146,7 +147,7 @@ def _bounds(thing: Any, schema: Thing, path: str) -> Iterator[Cause]:
         yield from _numbers(thing, schema, path)
     elif isinstance(thing, str):
         pattern = schema.get("pattern")
-        if pattern and _compiled(pattern) is not None and not re.search(pattern, thing):
+        if pattern and not matches(pattern, thing):
             yield invalid_value(path, thing, f"{path} in body should match '{pattern}'")
         yield from _length(len(thing), schema, "Length", "chars long", path, thing)
     elif isinstance(thing, list):
@@ -157,11 +158,12 @@ def _bounds(thing: Any, schema: Thing, path: str) -> Iterator[Cause]:
         yield from _length(len(thing), schema, "Properties", "properties", path, thing)
 
 
-def _compiled(pattern: str) -> re.Pattern[str] | None:
+def _is_pattern(pattern: Any) -> bool:
     try:
-        return re.compile(pattern)
-    except re.error:
-        return None
+        matches(str(pattern), "")
+    except ExpressionError:
+        return False
+    return True
 
 
 def _numbers(thing: float, schema: Thing, path: str) -> Iterator[Cause]:
@@ -256,8 +258,9 @@ def _structural(schema: Thing, where: str, depth: int) -> Iterator[Cause]:
     if depth > _DEPTH_LIMIT:
         yield invalid_value(where, depth, "nests too deep")
         return
-    if schema.get("pattern") and _compiled(str(schema["pattern"])) is None:
-        yield invalid_value(f"{where}.pattern", schema["pattern"], "is not a regular expression")
+    if schema.get("pattern") and not _is_pattern(schema["pattern"]):
+        yield invalid_value(f"{where}.pattern", schema["pattern"], "is not a regular expression of RE2")
+    yield from rules.problems(schema, where)
     for name, inner in _named_parts(schema):
         if isinstance(inner, Mapping):
             yield from _structural(inner, f"{where}.{name}", depth + 1)
@@ -270,17 +273,6 @@ def _named_parts(schema: Thing) -> Iterable[tuple[str, Any]]:
         yield f"properties[{name}]", inner
     for name in ("items", "additionalProperties"):
         yield name, schema.get(name)
-
-
-def has_rules(schema: Any, depth: int = 0) -> bool:
-    """Tell whether a schema has rules in CEL anywhere."""
-    if depth > 2 * _DEPTH_LIMIT or not isinstance(schema, Mapping | list):
-        return False
-    if isinstance(schema, Mapping):
-        return "x-kubernetes-validations" in schema or any(
-            has_rules(inner, depth + 1) for inner in schema.values()
-        )
-    return any(has_rules(inner, depth + 1) for inner in schema)
 
 
 def established(definition: Thing, time: str) -> dict[str, Any]:
