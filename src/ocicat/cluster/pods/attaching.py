@@ -100,14 +100,16 @@ async def _attached(
 
 
 async def _fed(running: Running, reader: asyncio.StreamReader, *, stdin: bool) -> None:
-    """Carry what the client sends, until it is gone."""
+    """Carry what the client sends, until it is gone, and with it the input of what was its session."""
     with contextlib.suppress(ConnectionError):
         while True:
             channel, data = await frame(reader)
             if channel == STDIN and stdin:
                 await running.feed(data)
             elif channel == END and stdin:
-                running.close_stdin()
+                await running.close_stdin()
             elif channel == RESIZE:
                 columns, rows = struct.unpack("!HH", data)
                 running.resize(columns, rows)
+    if stdin and running.record.once and not running.tty:
+        await running.close_stdin()

@@ -2,35 +2,48 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
+import signal
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from ocicat.cluster.client import ApiError, UnreachableError
 from ocicat.cluster.controllers.things import timestamp
-from ocicat.cluster.pods import probes
+from ocicat.cluster.pods.beside import NOT_RUN, execute
 from ocicat.cluster.pods.context import NodeContext, Thing
-from ocicat.cluster.pods.environment import MissingError, expanded, service_variables, variables
-from ocicat.cluster.pods.holding import HolderError, HolderGoneError, Start
-from ocicat.cluster.pods.images.known import base_environment, program
-from ocicat.cluster.pods.images.making import ImageNotMadeError, Made, UnknownImageError
+from ocicat.cluster.pods.holding import HolderError, HolderGoneError
+from ocicat.cluster.pods.launching import Launch
+from ocicat.cluster.pods.probes import Asked
+from ocicat.cluster.pods.probing import Probing
 from ocicat.cluster.pods.running import Running
 from ocicat.cluster.pods.sandbox import Sandbox
-from ocicat.cluster.pods.status import ContainerState, Ended
+from ocicat.cluster.pods.status import ContainerState, Ended, restored
 
 log: Final = structlog.get_logger("ocicat.node")
 FIRST_DELAY_S: Final = 10.0
 LONGEST_DELAY_S: Final = 300.0
 FORGIVEN_S: Final = 600.0
 """A run that lasted this long starts the back-off anew."""
-RETRY_S: Final = 5.0
-FETCHING_S: Final = 1.0
+HOOK_S: Final = 30.0
+"""How long a hook after the start may take."""
+GRACE_S: Final = 30
+"""How long a container may take to end where its pod says nothing."""
 _NEVER_STARTED: Final = 128
+
+
+class Role(StrEnum):
+    """What a container is in its pod."""
+
+    INIT = "init"
+    """Runs to its end before the main ones start."""
+    SIDECAR = "sidecar"
+    """Starts before the main ones, and runs as long as they."""
+    MAIN = "main"
+    EPHEMERAL = "ephemeral"
+    """Was added to look at the others."""
 
 
 def delay_before(run: int) -> float:
@@ -38,10 +51,14 @@ def delay_before(run: int) -> float:
     return 0.0 if run < 2 else float(min(FIRST_DELAY_S * 2 ** (run - 2), LONGEST_DELAY_S))
 
 
-def goes_on(policy: str, code: int, *, init: bool) -> bool:
+def goes_on(policy: str, code: int, role: Role) -> bool:
     """Tell whether a container is run again after it ended with `code`."""
+    if role is Role.EPHEMERAL:
+        return False
+    if role is Role.SIDECAR:
+        return True
     if policy == "Always":
-        return not init or code != 0
+        return role is Role.MAIN or code != 0
     return policy == "OnFailure" and code != 0
 
 
@@ -55,66 +72,99 @@ class ContainerWork:
         pod: Thing,
         spec: Thing,
         *,
-        init: bool,
+        role: Role,
         changed: Callable[[], None],
+        beside: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Prepare it; `changed` is called whenever `state` is another."""
+        """Prepare it; `changed` is called whenever `state` is another.
+
+        `beside` returns the process whose fellows the container sees; None: those of its own alone.
+        """
         self._node: Final = node
         self._sandbox: Final = sandbox
         self._pod: Final = pod
-        self._spec: Final = spec
-        self._init: Final = init
+        self.spec: Final = spec
+        self.role: Final = role
         self._changed: Final = changed
-        self.state = ContainerState(name=spec["name"], image=spec["image"])
+        self._beside: Final = beside
+        self.state = ContainerState(name=spec["name"], image=spec["image"], sidecar=role is Role.SIDECAR)
         self.current: Running | None = None
+        self.begun = False
+        """Whether somebody runs it; for who adds containers to a pod."""
         self._stopping = False
-        self.folder: Final[Path] = sandbox.folder / spec["name"]
+        self._adopting = False
+        self._launch: Final = Launch(node, sandbox, pod, spec, tell=self._tell, wait=self._wait)
         self._volumes: dict[str, Path] = {}
 
     def _set(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)
-        self._changed()
+        changed = msgspec.structs.replace(self.state, **changes)
+        if changed != self.state:
+            self.state = changed
+            self._changed()
 
-    def resume(self, restarts: int) -> None:
-        """Count on from runs that an earlier life of this node has seen."""
-        self.state = msgspec.structs.replace(self.state, restarts=restarts)
+    def _wait(self, reason: str, message: str) -> None:
+        self._set(waiting=reason, message=message)
+
+    def _tell(self, reason: str, message: str, warning: bool = False) -> None:
+        self._node.tell(self._pod, reason, message, warning=warning)
+
+    @property
+    def keep(self) -> str:
+        """The name under which the holder keeps the present run."""
+        return f"{self._node.name}/{self._sandbox.uid}/{self.state.name}/{self.state.restarts}"
+
+    def resume(self, row: Thing, kept: frozenset[str]) -> None:
+        """Go on from what an earlier process of this node has written.
+
+        Args:
+            row: The container's in the pod's status.
+            kept: What the holder keeps: a run that is among it is adopted, any other is over.
+        """
+        state = restored(row, final=True)
+        self.state = msgspec.structs.replace(state, sidecar=self.role is Role.SIDECAR)
+        if self.keep in kept:
+            self._adopting = True
+            return
+        ended = state.ended if not state.running_since else None
+        is_final = ended is not None and not goes_on(self._policy, ended.code, self.role)
+        if is_final and self._sandbox.stands:
+            return
+        begun = bool(row.get("containerID"))
+        self.state = ContainerState(
+            name=state.name, image=state.image, sidecar=state.sidecar, restarts=state.restarts + begun
+        )
+
+    @property
+    def _policy(self) -> str:
+        return str(self._pod["spec"].get("restartPolicy", "Always"))
+
+    # --- the runs -------------------------------------------------------------------------------------------
 
     async def run(self, volumes: dict[str, Path]) -> None:
         """Run it, again and again where the pod's restart policy says so."""
         self._volumes = volumes
-        policy = self._spec.get("restartPolicy") or self._pod["spec"].get("restartPolicy", "Always")
         again = 0
-        while not self._is_stopping():
+        while not (self.state.final or self._is_stopping()):
             began_ns = self._node.timer.monotonic_ns()
             ended = await self._once()
-            if self._is_stopping() or not goes_on(policy, ended.code, init=self._init):
-                self._set(
-                    running_since="", ready=self._init and ended.code == 0, ended=ended, final=True, last=None
-                )
+            if self._is_stopping() or not goes_on(self._policy, ended.code, self.role):
+                ready = self.role is Role.INIT and ended.code == 0
+                self._set(running_since="", ready=ready, ended=ended, final=True, last=None)
                 return
             lasted_s = (self._node.timer.monotonic_ns() - began_ns) / 1e9
             again = 1 if lasted_s > FORGIVEN_S else again + 1
-            delay_s = delay_before(again)
-            text = (
-                f"back-off {delay_s:g}s restarting failed container={self.state.name} pod={self._full_name}"
-            )
-            self._set(
-                running_since="",
-                ready=False,
-                started=False,
-                ended=ended,
-                waiting="CrashLoopBackOff",
-                message=text,
-            )
-            if delay_s:
-                await self._node.tell(
-                    self._pod,
-                    "BackOff",
-                    f"Back-off restarting failed container {self.state.name}",
-                    warning=True,
-                )
-                await self._node.timer.sleep(delay_s)
+            await self._back_off(ended, delay_before(again))
             self._set(restarts=self.state.restarts + 1)
+
+    async def _back_off(self, ended: Ended, delay_s: float) -> None:
+        what = f"restarting failed container={self.state.name} pod={self._full_name}"
+        text = f"back-off {delay_s:g}s {what}"
+        over = {"running_since": "", "ready": False, "started": False, "ended": ended}
+        self._set(**over, waiting="CrashLoopBackOff", message=text)
+        if delay_s:
+            about = f"{self.state.name} in pod {self._full_name}"
+            self._tell("BackOff", f"Back-off restarting failed container {about}", warning=True)
+            await self._node.timer.sleep(delay_s)
 
     @property
     def _full_name(self) -> str:
@@ -122,148 +172,113 @@ class ContainerWork:
         return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
     async def _once(self) -> Ended:
-        made = await self._image()
-        what = await self._prepared(made)
-        running = Running(self.folder, self.state.restarts, self._node.timer.now_ns)
+        running = Running(self._launch.folder, self.state.restarts, self._node.timer.now_ns)
         began = timestamp(self._node.timer.now_ns())
+        adopted = self._adopting
         try:
-            await running.start(self._node.holding, what, stdin=bool(self._spec.get("stdin")))
+            if adopted:
+                self._adopting = False
+                began = self.state.running_since or began
+                await running.adopt(self._node.holding, self.keep)
+            else:
+                beside = self._beside()
+                what = await self._launch.prepared(self.state.restarts, self.keep, beside, self._volumes)
+                began = timestamp(self._node.timer.now_ns())
+                stdin, once = (bool(self.spec.get(key)) for key in ("stdin", "stdinOnce"))
+                await running.start(self._node.holding, what, stdin=stdin, once=once)
         except HolderGoneError:
             raise
-        except HolderError as error:
-            await self._node.tell(self._pod, "Failed", f"Error: {error}", warning=True)
-            return Ended(_NEVER_STARTED, began, timestamp(self._node.timer.now_ns()), str(error))
+        except (HolderError, OSError) as error:
+            self._tell("Failed", f"Error: {error}", warning=True)
+            return Ended(_NEVER_STARTED, began, timestamp(self._node.timer.now_ns()), str(error), ran=False)
         self.current = running
-        quick = "startupProbe" not in self._spec
-        ready = quick and "readinessProbe" not in self._spec and not self._init
-        self._set(running_since=began, ended=None, last=self.state.ended, started=quick, ready=ready)
-        await self._node.tell(self._pod, "Started", f"Started container {self.state.name}")
-        probing = asyncio.create_task(self._probe(running))
+        if not adopted:
+            self._tell("Created", f"Created container: {self.state.name}")
+            self._tell("Started", f"Started container {self.state.name}")
+        code = await self._lived(running, began, adopted=adopted)
+        ended = timestamp(self._node.timer.now_ns())
+        return Ended(code, began, ended, self._launch.last_word(self.state.restarts))
+
+    async def _lived(self, running: Running, began: str, *, adopted: bool) -> int:
+        """Be with a run until it is over; return its exit code."""
+        probing = asyncio.create_task(self._watch(running, began, adopted=adopted))
         try:
             if self._stopping:
                 running.kill()
-            code = await running.ended()
+            return await running.ended()
         finally:
             probing.cancel()
+            if running.ending is not None:
+                running.ending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await probing
             self.current = None
-        return Ended(code, began, timestamp(self._node.timer.now_ns()))
 
-    async def _image(self) -> Made:
-        """Return the image; waits, and says so, as long as there is none."""
-        reference = self._spec["image"]
-        while True:
-            try:
-                return await asyncio.to_thread(self._node.images.made, reference)
-            except (UnknownImageError, ImageNotMadeError) as error:
-                text = f'Failed to pull image "{reference}": {error}'
-                await self._node.tell(self._pod, "Failed", text, warning=True)
-                # What is being fetched is there in a moment; an unknown name stays one for longer.
-                delay_s = FETCHING_S if isinstance(error, ImageNotMadeError) else RETRY_S * 2
-                self._set(waiting="ErrImagePull", message=str(error))
-                await self._node.timer.sleep(delay_s)
-                self._set(
-                    waiting="ImagePullBackOff", message=f'Back-off pulling image "{reference}": {error}'
-                )
-                await self._node.timer.sleep(delay_s)
-
-    async def _prepared(self, made: Made) -> Start:
-        """Return what is to be started; waits, and says so, as long as something that it needs is absent."""
-        while True:
-            try:
-                await self._sandbox.read_sources()
-                return self._start(made)
-            except (MissingError, ApiError, UnreachableError) as error:
-                await self._node.tell(self._pod, "Failed", f"Error: {error}", warning=True)
-                self._set(waiting="CreateContainerConfigError", message=str(error))
-                await self._node.timer.sleep(RETRY_S)
-
-    def _start(self, made: Made) -> Start:
-        sandbox, spec = self._sandbox, self._spec
-        services = service_variables(self._pod["metadata"]["namespace"], self._node.services.values())
-        base = base_environment(made.image) | {"HOSTNAME": sandbox.hostname}
-        if spec.get("tty"):
-            base["TERM"] = "xterm"
-        if self._pod["spec"].get("enableServiceLinks", True):
-            base |= services
-        env = variables(self._pod, spec, base, sandbox.sources, sandbox.addresses)
-        words = program(made.image, spec.get("command"), spec.get("args"))
-        writable = self.folder / f"root-{self.state.restarts}"
-        shutil.rmtree(self.folder / f"root-{self.state.restarts - 1}", ignore_errors=True)
-        binds = [*made.binds, *sandbox.shared_files(), *sandbox.mounts(spec, self._volumes)]
-        return Start(
-            argv=[expanded(word, env) for word in words],
-            env=env,
-            cwd=spec.get("workingDir") or made.image.cwd,
-            space=sandbox.space,
-            root={"image": str(made.folder), "writable": str(writable), "binds": binds},
-            tty=bool(spec.get("tty")),
-            hostname="" if sandbox.on_host else sandbox.hostname,
+    async def _watch(self, running: Running, began: str, *, adopted: bool) -> None:
+        """Say that a container runs, and follow how it does, until cancelled."""
+        started = adopted and self.state.started
+        if not adopted and not await self._has_begun(running):
+            return
+        if not started:
+            quick = "startupProbe" not in self.spec
+            ready = quick and "readinessProbe" not in self.spec and self.role is not Role.INIT
+            self._set(running_since=began, ended=None, last=self.state.ended, started=quick, ready=ready)
+        probing = Probing(
+            self.spec,
+            self._asked,
+            state=self._set,
+            unhealthy=lambda why: self._tell("Unhealthy", why, warning=True),
+            dead=lambda why: self._end(running, why),
         )
+        await probing.run(started=started)
 
-    # --- probes ---------------------------------------------------------------------------------------------
-
-    async def _probe(self, running: Running) -> None:
-        if startup := self._spec.get("startupProbe"):
-            await self._startup(startup, running)
-        async with asyncio.TaskGroup() as group:
-            if liveness := self._spec.get("livenessProbe"):
-                group.create_task(self._follow(liveness, lambda good, why: self._lives(running, good, why)))
-            if readiness := self._spec.get("readinessProbe"):
-                group.create_task(self._follow(readiness, self._is_ready))
-
-    async def _startup(self, probe: Thing, running: Running) -> None:
-        begun = asyncio.Event()
-
-        def told(good: bool, why: str) -> None:
-            if good:
-                begun.set()
-            else:
-                self._lives(running, good, why)
-
-        following = asyncio.create_task(self._follow(probe, told))
-        try:
-            await begun.wait()
-        finally:
-            following.cancel()
-        self._set(started=True, ready="readinessProbe" not in self._spec)
-
-    async def _follow(self, probe: Thing, told: Callable[[bool, str], None]) -> None:
-        address = self._sandbox.addresses[0]
-        await probes.followed(probe, self._spec, address, self._execute, told)
-
-    def _lives(self, running: Running, good: bool, why: str) -> None:
-        if not good:
-            log.info("container.killed", container=self.state.name, pod=self._full_name, reason=why)
+    async def _has_begun(self, running: Running) -> bool:
+        """Run the hook after the start; return whether the container may go on."""
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if not hook:
+            return True
+        if why := await self._asked.once(hook, HOOK_S):
+            self._tell("FailedPostStartHook", f"PostStartHook failed: {why}", warning=True)
             running.kill()
+        return not why
 
-    def _is_ready(self, good: bool, _why: str) -> None:
-        if self.state.ready != good:
-            self._set(ready=good)
+    # --- beside it ------------------------------------------------------------------------------------------
 
-    async def _execute(self, words: list[str]) -> int:
-        return await self.execute(words)
+    @property
+    def _asked(self) -> Asked:
+        return Asked(self.spec, self._sandbox.addresses[0], self._execute)
+
+    async def _execute(self, words: list[str]) -> tuple[int, str]:
+        if self.current is None:
+            return NOT_RUN, "the container does not run"
+        return await execute(self._node.holding, self.current, words)
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _end(self, running: Running, why: str) -> None:
+        """Let a run end that is not well, in the time that the pod gives."""
+        log.info("container.killed", container=self.state.name, pod=self._full_name, reason=why)
+        self._tell("Killing", why)
+        grace_s = self._pod["spec"].get("terminationGracePeriodSeconds", GRACE_S)
+        running.ending = running.ending or asyncio.create_task(self.end_within(running, grace_s))
+
+    async def end_within(self, running: Running, grace_s: float) -> None:
+        """Let a run end in so many seconds: by the hook before the end, SIGTERM, and then SIGKILL."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._ask_to_end(running, grace_s)
+                await running.over.wait()
+        running.kill()
+
+    async def _ask_to_end(self, running: Running, grace_s: float) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if hook and (why := await self._asked.once(hook, grace_s)):
+            self._tell("FailedPreStopHook", f"PreStopHook failed: {why}", warning=True)
+        running.kill(signal.SIGTERM)
 
     def _is_stopping(self) -> bool:
         """Tell whether the pod is being ended; it may begin to be while something is awaited."""
         return self._stopping
-
-    async def execute(self, words: list[str]) -> int:
-        """Run a command beside the container's process; return its exit code, 126 where it cannot run."""
-        running = self.current
-        if running is None:
-            return 126
-        env = base_environment(self._node.images.image(self._spec["image"]))
-        null = os.open(os.devnull, os.O_RDWR)
-        try:
-            what = Start(argv=words, env=env, target=running.pid)
-            started = await self._node.holding.start(what, [null] * 3)
-        except HolderError:
-            return 126
-        finally:
-            os.close(null)
-        return await started.ended
 
     def stop(self) -> None:
         """Let the present run be the last."""

@@ -1,6 +1,6 @@
-"""What a container sees: environment variables, files of volumes, /etc/hosts and /etc/resolv.conf. Pure.
+"""The environment variables of containers, and what they and volumes take their values from. Pure.
 
-Source: the Kubernetes API reference of v1.32, Pod; spec/workshop (Service variables, hostAliases).
+Source: the Kubernetes API reference of v1.32, Container and EnvVarSource; spec/workshop (Service variables).
 """
 
 import base64
@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ocicat.cluster.pods.network import DNS_ADDRESS
+import msgspec
+
+from ocicat.cluster.pods.quantities import resource_of
 
 Thing = Mapping[str, Any]
 _REFERENCE: Final = re.compile(r"\$(\$|\(([-._A-Za-z][-._A-Za-z0-9]*)\))")
 _FIELD_KEY: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
-DOMAIN: Final = "cluster.local"
 
 
 class MissingError(Exception):
@@ -62,9 +63,22 @@ def service_variables(namespace: str, services: Iterable[Thing]) -> dict[str, st
     return found
 
 
-def field_of(pod: Thing, path: str, addresses: tuple[str, ...]) -> str:
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What the values of a pod's variables and volumes are taken from."""
+
+    pod: Thing
+    sources: "Sources" = {}
+    addresses: tuple[str, ...] = ()
+    """The pod's own."""
+    host_addresses: tuple[str, ...] = ()
+    """Its node's."""
+    capacity: Mapping[str, str] = {}
+    """What its node has, by resource: the limit of a container that sets none."""
+
+
+def field_of(given: Given, path: str) -> str:
     """Return what a fieldRef of the downward API names. Raises MissingError."""
-    metadata, spec = pod["metadata"], pod["spec"]
+    metadata, spec = given.pod["metadata"], given.pod["spec"]
     if match := _FIELD_KEY.fullmatch(path):
         return str((metadata.get(match[1]) or {}).get(match[2], ""))
     if path in ("metadata.labels", "metadata.annotations"):
@@ -76,24 +90,44 @@ def field_of(pod: Thing, path: str, addresses: tuple[str, ...]) -> str:
         "metadata.uid": metadata["uid"],
         "spec.nodeName": spec.get("nodeName", ""),
         "spec.serviceAccountName": spec.get("serviceAccountName", "default"),
-        "status.podIP": addresses[0] if addresses else "",
-        "status.podIPs": ",".join(addresses),
-        "status.hostIP": (pod.get("status") or {}).get("hostIP", ""),
+        "status.podIP": "".join(given.addresses[:1]),
+        "status.podIPs": ",".join(given.addresses),
+        "status.hostIP": "".join(given.host_addresses[:1]),
+        "status.hostIPs": ",".join(given.host_addresses),
     }
     if path not in known:
         raise MissingError(f"field {path} cannot be read")
     return str(known[path])
 
 
+def resource_field(given: Given, container: Thing, reference: Thing) -> str:
+    """Return what a resourceFieldRef names, of a container unless it names another. Raises MissingError."""
+    named = reference.get("containerName")
+    rows = (*given.pod["spec"]["containers"], *(given.pod["spec"].get("initContainers") or ()))
+    meant = next((row for row in rows if row["name"] == named), None) if named else container
+    if meant is None:
+        raise MissingError(f"container {named} is not in the pod")
+    try:
+        return resource_of(meant, reference, given.capacity)
+    except ValueError as error:
+        raise MissingError(str(error)) from error
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def containers_of(spec: Thing) -> list[Thing]:
+    """Return all containers of a pod: first, main, and those that were added to look at it."""
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    return [row for group in groups for row in spec.get(group) or ()]
 
 
 def references(pod: Thing) -> set[tuple[str, str]]:
     """Return the ConfigMaps and Secrets (kind, name) that the containers and volumes of a pod name."""
     spec = pod["spec"]
     found: set[tuple[str, str]] = set()
-    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+    for container in containers_of(spec):
         for source in container.get("envFrom") or ():
             found |= _named(source, "configMapRef", "secretRef")
         for variable in container.get("env") or ():
@@ -126,134 +160,58 @@ def data_of(kind: str, thing: Thing) -> dict[str, bytes]:
     return texts | {key: base64.b64decode(value) for key, value in (thing.get("binaryData") or {}).items()}
 
 
-def variables(
-    pod: Thing, container: Thing, base: Mapping[str, str], sources: Sources, addresses: tuple[str, ...]
-) -> dict[str, str]:
+def variables(given: Given, container: Thing, base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a container on top of `base`. Raises MissingError."""
     found = dict(base)
     for source in container.get("envFrom") or ():
         kind, key = ("ConfigMap", "configMapRef") if "configMapRef" in source else ("Secret", "secretRef")
-        reference = source.get(key) or {}
-        for name, content in _data(kind, reference, sources).items():
-            found[source.get("prefix", "") + name] = content.decode("utf-8", "replace")
+        for name, content in _texts(kind, source.get(key) or {}, given.sources).items():
+            found[source.get("prefix", "") + name] = content
+    # $(NAME) means what is set above it, or by the cluster.
     for variable in container.get("env") or ():
-        value = _value(pod, variable, found, sources, addresses)
+        value = _value(given, container, variable, found)
         if value is not None:
             found[variable["name"]] = value
+    for name, value in found.items():
+        if "\0" in name + value:
+            raise MissingError(f"variable {name} has a zero byte, which no environment can hold")
     return found
 
 
-def _value(
-    pod: Thing, variable: Thing, known: Mapping[str, str], sources: Sources, addresses: tuple[str, ...]
-) -> str | None:
+def _value(given: Given, container: Thing, variable: Thing, known: Mapping[str, str]) -> str | None:
     origin = variable.get("valueFrom")
     if not origin:
         return expanded(variable.get("value") or "", known)
     if "fieldRef" in origin:
-        return field_of(pod, origin["fieldRef"]["fieldPath"], addresses)
+        return field_of(given, origin["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in origin:
-        return "0"
+        return resource_field(given, container, origin["resourceFieldRef"])
     kind, key = (
         ("ConfigMap", "configMapKeyRef") if "configMapKeyRef" in origin else ("Secret", "secretKeyRef")
     )
     reference = origin[key]
-    data = _data(kind, reference, sources)
-    if reference["key"] not in data:
+    texts = _texts(kind, reference, given.sources)
+    if reference["key"] not in texts:
         if reference.get("optional"):
             return None
         raise MissingError(f"couldn't find key {reference['key']} in {kind} {reference['name']}")
-    return data[reference["key"]].decode("utf-8", "replace")
+    return texts[reference["key"]]
 
 
-def _data(kind: str, reference: Thing, sources: Sources) -> dict[str, bytes]:
+def _texts(kind: str, reference: Thing, sources: Sources) -> dict[str, str]:
+    """Return the texts of a ConfigMap or Secret; what a ConfigMap has of bytes is for volumes alone."""
+    thing = found_source(kind, reference, sources)
+    if kind == "ConfigMap":
+        thing = {"data": thing.get("data")}
+    return {key: value.decode("utf-8", "replace") for key, value in data_of(kind, thing).items()}
+
+
+def found_source(kind: str, reference: Thing, sources: Sources) -> Thing:
+    """Return a ConfigMap or Secret; an empty one where it is absent and optional. Raises MissingError."""
     name = reference.get("name") or reference.get("secretName", "")
     thing = sources.get((kind, name))
     if thing is None:
         if reference.get("optional"):
             return {}
         raise MissingError(f'{kind.lower()} "{name}" not found')
-    return data_of(kind, thing)
-
-
-def volume_files(
-    pod: Thing, volume: Thing, sources: Sources, addresses: tuple[str, ...], token: str, authority: str
-) -> dict[str, bytes] | None:
-    """Return the files of a volume by path, or None for one that holds none of its own (emptyDir).
-
-    Args:
-        token: The service account's, for a projected volume that asks for one.
-        authority: The cluster's certificate authority.
-
-    Raises:
-        MissingError: The volume is of a kind that is not known here, or names what does not exist.
-    """
-    if "projected" in volume:
-        found: dict[str, bytes] = {}
-        for source in volume["projected"].get("sources") or ():
-            if "serviceAccountToken" in source:
-                found[source["serviceAccountToken"]["path"]] = token.encode()
-            else:
-                found |= volume_files(pod, source, sources, addresses, token, authority) or {}
-        return found
-    for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-        if key in volume:
-            data = _data(kind, volume[key], sources)
-            items = volume[key].get("items")
-            if not items:
-                return data
-            return {row["path"]: data[row["key"]] for row in items if row["key"] in data}
-    if "downwardAPI" in volume:
-        rows = volume["downwardAPI"].get("items") or ()
-        return {
-            row["path"]: field_of(pod, row["fieldRef"]["fieldPath"], addresses).encode()
-            for row in rows
-            if "fieldRef" in row
-        }
-    if "emptyDir" in volume:
-        return None
-    kinds = ", ".join(sorted(set(volume) - {"name"}))
-    raise MissingError(f"volume {volume.get('name', '')}: {kinds} is not provided by this cluster")
-
-
-def hosts_file(pod: Thing, addresses: tuple[str, ...]) -> str:
-    """Return a pod's /etc/hosts."""
-    spec = pod["spec"]
-    name = spec.get("hostname") or pod["metadata"]["name"]
-    if spec.get("subdomain"):
-        full = f"{name}.{spec['subdomain']}.{pod['metadata']['namespace']}.svc.{DOMAIN}"
-        name = f"{full}\t{name}"
-    lines = [
-        "# Kubernetes-managed hosts file.",
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-        "fe00::0\tip6-localnet",
-        "fe00::1\tip6-allnodes",
-        "fe00::2\tip6-allrouters",
-        *(f"{address}\t{name}" for address in addresses),
-    ]
-    aliases = spec.get("hostAliases") or ()
-    if aliases:
-        lines += ["", "# Entries added by HostAliases."]
-        lines += ["\t".join((alias["ip"], *(alias.get("hostnames") or ()))) for alias in aliases]
-    return "\n".join(lines) + "\n"
-
-
-def resolver_file(pod: Thing, outside: str) -> str:
-    """Return a pod's /etc/resolv.conf; `outside` is the name server beyond the cluster."""
-    policy, config = pod["spec"].get("dnsPolicy", "ClusterFirst"), pod["spec"].get("dnsConfig") or {}
-    servers, searches, options = [outside], list[str](), list[str]()
-    if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
-        space = pod["metadata"]["namespace"]
-        servers, options = [DNS_ADDRESS], ["ndots:5"]
-        searches = [f"{space}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
-    elif policy == "None":
-        servers = []
-    servers += config.get("nameservers") or ()
-    searches += config.get("searches") or ()
-    for option in config.get("options") or ():
-        options.append(f"{option['name']}:{option['value']}" if option.get("value") else option["name"])
-    lines = [f"search {' '.join(searches)}"] if searches else []
-    lines += [f"nameserver {server}" for server in servers]
-    if options:
-        lines.append(f"options {' '.join(options)}")
-    return "\n".join(lines) + "\n"
+    return thing

@@ -15,6 +15,7 @@ import msgspec
 
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.pods.holder.server import MESSAGE_BYTES
+from ocicat.cluster.pods.security import Rights
 
 _FDS: Final = 8
 _PACKAGES: Final = str(Path(__file__).resolve().parents[3])
@@ -42,9 +43,15 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """The namespaces that `space` made; not with `target`."""
     target: int | None = None
     """The pid of a container's process, to run beside it."""
+    beside: int | None = None
+    """The pid of a process whose fellows a container sees; None for those of its own alone."""
     root: Mapping[str, Any] | None = None
+    rights: Rights = Rights()
+    """Of a process in a container."""
     tty: bool = False
     hostname: str = ""
+    keep: str = ""
+    """The name under which it outlives this connection; empty for one that ends with it."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -53,8 +60,10 @@ class Started(msgspec.Struct, frozen=True):
     pid: int
     ended: "asyncio.Future[int]"
     """Gets the exit code, 128 + number after a signal."""
-    terminal: int | None
+    terminal: int | None = None
     """The master's descriptor, which is the receiver's to close."""
+    streams: tuple[int, ...] = ()
+    """Our ends of the streams of an adopted process, the receiver's to close."""
 
 
 class Holding:
@@ -96,9 +105,39 @@ class Holding:
         await self._ask("drop", name=name)
 
     async def start(self, what: Start, streams: Sequence[int] = ()) -> Started:
-        """Start a process; `streams` are its standard input, output and error, and stay the caller's."""
+        """Start a process.
+
+        Args:
+            what: The process.
+            streams: Its standard input, output and error, and then what is kept with it for who adopts it;
+                all stay the caller's.
+        """
         (pid, ended), fds = await self._ask("start", streams, **msgspec.to_builtins(what))
         return Started(pid, ended, fds[0] if fds else None)
+
+    async def kept(self, prefix: str) -> list[str]:
+        """Return the names of kept processes that begin so, also of those that have ended."""
+        return list((await self._ask("kept", prefix=prefix))[0])
+
+    async def spaces(self) -> list[str]:
+        """Return the names of all namespaces."""
+        return list((await self._ask("spaces"))[0])
+
+    async def adopt(self, name: str) -> Started:
+        """Take over a kept process from a connection that has ended."""
+        (told, ended), fds = await self._ask("adopt", name=name)
+        if told["code"] is not None:  # it has ended, so nothing more will be told of it
+            del self._ends[told["pid"]]
+            ended.set_result(told["code"])
+        return Started(told["pid"], ended, streams=tuple(fds))
+
+    async def shut(self, name: str) -> None:
+        """Let the first of the streams kept with a process go, its standard input."""
+        await self._ask("shut", name=name)
+
+    async def forget(self, name: str) -> None:
+        """Keep a process no longer; it is ended where it runs."""
+        await self._ask("forget", name=name)
 
     async def kill(self, pid: int) -> None:
         """End a process that was started over this connection, and its group."""
@@ -177,10 +216,11 @@ class Holding:
             answer.set_exception(HolderError(told["error"]))
         else:
             value = told["value"]
-            if isinstance(value, int):
+            pid = value["pid"] if isinstance(value, dict) else value
+            if isinstance(pid, int):
                 # At once: the next message may already tell of the end of this process.
-                self._ends[value] = asyncio.get_running_loop().create_future()
-                value = (value, self._ends[value])
+                ended = self._ends[pid] = asyncio.get_running_loop().create_future()
+                value = (value, ended)
             answer.set_result((value, fds))
 
     def _all_gone(self) -> None:

@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from ocicat.cluster.pods.security import Rights
+
 PIECE: Final = 16384
 BOUND_BYTES: Final = 10 << 20
 """A log that is longer is begun anew; the last one is kept beside it."""
@@ -28,7 +30,10 @@ class RunRecord(msgspec.Struct, frozen=True):
     space: str
     cwd: str
     env: dict[str, str]
+    rights: Rights
     stdin: bool
+    once: bool
+    """Whether standard input ends when the first who is attached goes."""
     tty: bool
 
 

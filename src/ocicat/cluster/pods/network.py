@@ -39,8 +39,9 @@ LEAF: Final[dict[str, int | str]] = {
     "net.ipv6.conf.default.accept_dad": 0,
     "net.ipv6.conf.default.router_solicitations": 0,
     "net.ipv4.ping_group_range": "0 0",
+    "net.ipv4.ip_unprivileged_port_start": 0,
 }
-"""What a pod's namespace needs: its addresses are its own, so none need be defended."""
+"""What a pod's namespace needs: its addresses are its own, so none need be defended, and its ports too."""
 
 
 class NodePlace(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ each.
 
 import asyncio
 import contextlib
-import os
 import platform
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,6 @@ from ocicat.model.meta import Resource
 log: Final = structlog.get_logger("ocicat.node")
 LEASE_S: Final = 40
 RENEW_S: Final = 10.0
-PODS_AT_MOST: Final = 250
 _RELEASE: Final = "v1.32.0"
 
 
@@ -45,7 +44,9 @@ class Node:
         self._socket: Final = socket
         self._works: Final[dict[str, PodWork]] = {}
         self._uids: Final[dict[tuple[str, str], str]] = {}
-        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._ended: Final[set[str]] = set()
+        """Pods that had ended before this process began; their logs stay until they are deleted."""
+        self._kept: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Be a node. Raises HolderGoneError when the holder ends."""
@@ -56,23 +57,46 @@ class Node:
             for kind in ("Service", "Pod")
         ]
         await self._register()
+        self._kept = await self._left_over()
         server = await attaching.serve(self._socket, self._find)
         try:
+            node.programmed.open()
             async with asyncio.TaskGroup() as group:
                 for reflector in reflectors:
                     group.create_task(reflector.run())
                 group.create_task(self._renew())
+                group.create_task(node.teller.run())
                 group.create_task(self._holder_lives())
                 group.create_task(self._follow(inbox, reflectors, group))
         finally:
             server.close()
+            node.programmed.close()
 
     async def _holder_lives(self) -> None:
         await self._node.holding.gone
         raise ConnectionResetError("the holder of the namespaces has ended")
 
+    async def _left_over(self) -> frozenset[str]:
+        """Return what the holder keeps from an earlier process of this node: namespaces, and runs."""
+        holding = self._node.holding
+        return frozenset((*await holding.spaces(), *await holding.kept(f"{self._node.name}/")))
+
+    async def _sweep(self) -> None:
+        """Take away what is left of pods that this node has no more."""
+        known = set(self._uids.values())
+        for folder in (self._node.folder / "pods").glob("*"):
+            uid = folder.name
+            if uid in known or uid in self._ended:
+                continue
+            log.info("pod.swept", uid=uid)
+            for name in await self._node.holding.kept(f"{self._node.name}/{uid}/"):
+                await self._node.holding.forget(name)
+            await self._node.holding.drop(uid)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
     async def _follow(self, inbox: Inbox, reflectors: list[Reflector], group: asyncio.TaskGroup) -> None:
         waiting: list[Delta] = []
+        swept = False
         while True:
             await inbox.filled()
             waiting += inbox.take()
@@ -81,6 +105,9 @@ class Node:
                 for delta in sorted(waiting, key=lambda delta: delta.kind.kind == "Pod"):
                     self._enter(delta, group)
                 waiting = []
+                if not swept:
+                    swept = True
+                    await self._sweep()
 
     def _enter(self, delta: Delta, group: asyncio.TaskGroup) -> None:
         key = (delta.namespace, delta.name)
@@ -102,12 +129,14 @@ class Node:
             self._works[uid].update(body)
         elif (body.get("status") or {}).get("phase") not in ("Succeeded", "Failed") or _is_going(body):
             self._begin(key, uid, body, group)
+        else:
+            self._ended.add(uid)
 
     def _is_mine(self, pod: Thing) -> bool:
         return bool((pod.get("spec") or {}).get("nodeName") == self._node.name)
 
     def _begin(self, key: tuple[str, str], uid: str, pod: Thing, group: asyncio.TaskGroup) -> None:
-        work = PodWork(self._node, pod)
+        work = PodWork(self._node, pod, self._kept)
         self._works[uid], self._uids[key] = work, uid
         work.update(pod)
         group.create_task(self._work(key, uid, work))
@@ -115,8 +144,6 @@ class Node:
     async def _work(self, key: tuple[str, str], uid: str, work: PodWork) -> None:
         try:
             await work.run()
-        except (ApiError, UnreachableError, OSError) as error:
-            log.exception("pod.failed", pod=f"{key[0]}/{key[1]}", reason=str(error))
         finally:
             self._works.pop(uid, None)
             if self._uids.get(key) == uid:
@@ -156,8 +183,6 @@ class Node:
 
     def _status(self) -> dict[str, Any]:
         now = timestamp(self._node.timer.now_ns())
-        memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 1024}Ki"
-        capacity = {"cpu": str(os.cpu_count() or 1), "memory": memory, "pods": str(PODS_AT_MOST)}
         ready = {
             "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the node is ready",
             "lastHeartbeatTime": now, "lastTransitionTime": now,
@@ -165,8 +190,8 @@ class Node:
         addresses = [{"type": "InternalIP", "address": address} for address in self._node.place.addresses]
         return {
             "addresses": [*addresses, {"type": "Hostname", "address": self._node.name}],
-            "capacity": capacity,
-            "allocatable": capacity,
+            "capacity": self._node.capacity,
+            "allocatable": self._node.capacity,
             "conditions": [ready],
             "nodeInfo": {
                 "architecture": _architecture(),

@@ -1,9 +1,7 @@
 """`PodWork`: one pod from its binding to this node until nothing of it is left."""
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,57 +10,115 @@ import structlog
 from ocicat.base.backoff import Backoff
 from ocicat.cluster.client import ApiError, UnreachableError
 from ocicat.cluster.controllers.things import timestamp
-from ocicat.cluster.pods.containerwork import RETRY_S, ContainerWork
+from ocicat.cluster.pods.containerwork import GRACE_S, ContainerWork, Role
 from ocicat.cluster.pods.context import NodeContext, Thing
 from ocicat.cluster.pods.environment import MissingError
 from ocicat.cluster.pods.holding import HolderError, HolderGoneError
+from ocicat.cluster.pods.launching import RETRY_S
 from ocicat.cluster.pods.running import Running
 from ocicat.cluster.pods.sandbox import Sandbox
-from ocicat.cluster.pods.status import conditions_of, container_status, phase_of
+from ocicat.cluster.pods.status import Verdict, pod_status
+from ocicat.cluster.resources.times import seconds_since_1970
 
 log: Final = structlog.get_logger("ocicat.node")
-_GRACE_S: Final = 30
+REFRESH_S: Final = 30.0
+"""How often what volumes hold of ConfigMaps and the like is read anew; tokens are renewed then too."""
+PROGRAMMED_S: Final = 5.0
+"""How long a pod waits for its packets to be let through before its containers start anyway."""
+_MOUNT_RETRY_S: Final = 1.0
+_END_S: Final = 5.0
+"""How long the rest of a pod may take to end when its processes have been killed."""
 
 
 class PodWork:
     """Everything that this node does for one pod. `run` ends when the pod is gone."""
 
-    def __init__(self, node: NodeContext, pod: Thing) -> None:
-        """Prepare it; nothing is done yet."""
+    def __init__(self, node: NodeContext, pod: Thing, kept: frozenset[str] = frozenset()) -> None:
+        """Prepare it; nothing is done yet.
+
+        Args:
+            node: The node.
+            pod: What the API says of the pod.
+            kept: What the holder keeps from an earlier process of this node: namespaces by the pod's uid,
+                and runs of containers by their names.
+        """
         self._node: Final = node
         self.pod = pod
-        self._sandbox: Final = Sandbox(node, pod)
+        self._sandbox: Final = Sandbox(node, pod, stands=str(pod["metadata"]["uid"]) in kept)
         self._has_sandbox = False
-        self._began: Final = timestamp(node.timer.now_ns())
+        status = pod.get("status") or {}
+        self._began: Final[str] = status.get("startTime") or timestamp(node.timer.now_ns())
         self._dirty: Final = asyncio.Event()
+        self._stirred: Final = asyncio.Event()
         self._going: Final = asyncio.Event()
         self._gone = False
-        self._init: Final = [self._work(spec, init=True) for spec in pod["spec"].get("initContainers") or ()]
-        self._main: Final = [self._work(spec, init=False) for spec in pod["spec"]["containers"]]
-        self._count_on()
+        self._verdict: Verdict | None = None
+        self._volumes: dict[str, Path] | None = None
+        spec = pod["spec"]
+        self._init: Final = [self._work(row, _role(row)) for row in spec.get("initContainers") or ()]
+        self._main: Final = [self._work(row, Role.MAIN) for row in spec["containers"]]
+        self._others: Final[dict[str, ContainerWork]] = {}
+        self._looking: Final[set[asyncio.Task[None]]] = set()
+        self._resume(status, kept)
+        self.update(pod)
 
-    def _work(self, spec: Thing, *, init: bool) -> ContainerWork:
-        return ContainerWork(self._node, self._sandbox, self.pod, spec, init=init, changed=self._dirty.set)
+    def _work(self, spec: Thing, role: Role) -> ContainerWork:
+        target = spec.get("targetContainerName") or ""
 
-    def _count_on(self) -> None:
-        """Take over the number of runs that the API knows of, when this node begins anew."""
-        status = self.pod.get("status") or {}
-        rows = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-        known = {row["name"]: row for row in rows if row.get("containerID")}
+        def beside() -> int | None:
+            running = self.running(target) if target else None
+            return running.pid if running else None
+
+        return ContainerWork(
+            self._node, self._sandbox, self.pod, spec, role=role, changed=self._changed, beside=beside
+        )
+
+    def _resume(self, status: Thing, kept: frozenset[str]) -> None:
+        """Go on from what an earlier process of this node has written of the pod."""
+        groups = ("initContainerStatuses", "containerStatuses")
+        known = {row["name"]: row for group in groups for row in status.get(group) or ()}
         for work in (*self._init, *self._main):
             if work.state.name in known:
-                work.resume(int(known[work.state.name].get("restartCount", 0)) + 1)
+                work.resume(known[work.state.name], kept)
+
+    def _changed(self) -> None:
+        self._dirty.set()
+        self._stirred.set()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        """Return when something is true of the containers."""
+        while not true():
+            self._stirred.clear()
+            await self._stirred.wait()
+
+    @property
+    def _works(self) -> list[ContainerWork]:
+        return [*self._init, *self._main, *self._others.values()]
 
     def running(self, container: str) -> Running | None:
         """Return the present run of a container; the first one's where none is named."""
-        works = self._main if not container else [*self._init, *self._main]
+        works = self._works if container else self._main[:1]
         return next((work.current for work in works if container in ("", work.state.name)), None)
 
     def update(self, pod: Thing) -> None:
         """Take note of what the API now says of the pod."""
         self.pod = pod
+        self._sandbox.update(pod)
+        for spec in pod["spec"].get("ephemeralContainers") or ():
+            if spec["name"] not in self._others:
+                self._others[spec["name"]] = self._work(spec, Role.EPHEMERAL)
+        if self._volumes is not None:
+            self._look()
         if pod["metadata"].get("deletionTimestamp"):
             self._going.set()
+
+    def _look(self) -> None:
+        """Start the containers that were added to look at the others."""
+        for work in self._others.values():
+            if not work.begun:
+                work.begun = True
+                task = asyncio.create_task(work.run(self._volumes or {}))
+                self._looking.add(task)
 
     def vanish(self) -> None:
         """End at once: the API has no such pod any more."""
@@ -71,42 +127,70 @@ class PodWork:
 
     async def run(self) -> None:
         """Run the pod. Ends when it was deleted and is gone."""
-        publishing = asyncio.create_task(self._publish())
-        living = asyncio.create_task(self._live())
+        tasks = [asyncio.create_task(part()) for part in (self._publish, self._refresh)]
+        living = asyncio.create_task(self._kept_living())
         going = asyncio.create_task(self._going.wait())
+        limit = asyncio.create_task(self._limited())
         try:
-            await asyncio.wait([living, going], return_when=asyncio.FIRST_COMPLETED)
-            if living.done():
+            await asyncio.wait([living, going, limit], return_when=asyncio.FIRST_COMPLETED)
+            if limit.done() and not going.done() and not living.done():
+                self._changed()
+                await self._end(living, self._own_grace_s())
+                self._changed()
+            elif living.done():
                 living.result()
             await self._going.wait()
-            await self._end(living)
+            await self._end(living, 0 if self._gone else self._asked_grace_s())
+            await self._sandbox.tear_down()
+            if not self._gone:
+                await self._delete()
         finally:
-            for task in (publishing, living, going):
+            rest = [*tasks, living, going, limit, *self._looking]
+            for task in rest:
                 task.cancel()
-            await asyncio.gather(publishing, living, going, return_exceptions=True)
+            await asyncio.gather(*rest, return_exceptions=True)
 
     # --- living ---------------------------------------------------------------------------------------------
 
+    async def _kept_living(self) -> None:
+        """Live; what fails by a mistake of ours is told, and tried again."""
+        while not self._going.is_set():
+            try:
+                await self._live()
+            except Exception as error:
+                if self._node.holding.gone.done():
+                    raise
+                log.exception("pod.failed", pod=self.pod["metadata"]["name"], reason=str(error))
+                self._node.tell(self.pod, "FailedSync", f"Error syncing pod: {error!r}"[:1000], warning=True)
+                await self._node.timer.sleep(RETRY_S)
+            else:
+                return
+
     async def _live(self) -> None:
         await self._make_sandbox()
-        volumes = await self._make_volumes()
+        volumes = self._volumes = await self._make_volumes()
+        await self._sandbox.programmed(PROGRAMMED_S)
+        self._look()
         async with asyncio.TaskGroup() as group:
             for work in self._init:
-                if work.state.final and work.state.ended and work.state.ended.code == 0:
-                    continue
-                if self._is_sidecar(work):
+                if work.role is Role.SIDECAR:
                     group.create_task(work.run(volumes))
-                    continue
-                await work.run(volumes)
-                if work.state.ended is None or work.state.ended.code != 0:
-                    return
-            for work in self._main:
-                group.create_task(work.run(volumes))
-        self._dirty.set()
+                    await self._until(lambda work=work: work.state.has_done)  # type: ignore[misc]
+                elif not work.state.has_done:
+                    await work.run(volumes)
+                    if not work.state.has_done:
+                        break
+            else:
+                await asyncio.gather(*(group.create_task(work.run(volumes)) for work in self._main))
+            await self._end_sidecars(group)
+        self._changed()
 
-    def _is_sidecar(self, work: ContainerWork) -> bool:
-        specs = self.pod["spec"].get("initContainers") or ()
-        return any(row["name"] == work.state.name and row.get("restartPolicy") == "Always" for row in specs)
+    async def _end_sidecars(self, group: asyncio.TaskGroup) -> None:
+        for work in self._init:
+            if work.role is Role.SIDECAR:
+                work.stop()
+                if work.current is not None:
+                    group.create_task(work.end_within(work.current, self._own_grace_s()))
 
     async def _make_sandbox(self) -> None:
         while True:
@@ -116,22 +200,44 @@ class PodWork:
                 raise
             except (HolderError, IndexError) as error:
                 text = f"Failed to create pod sandbox: {error}"
-                await self._node.tell(self.pod, "FailedCreatePodSandBox", text, warning=True)
+                self._node.tell(self.pod, "FailedCreatePodSandBox", text, warning=True)
                 await self._node.timer.sleep(RETRY_S)
             else:
                 self._has_sandbox = True
-                self._dirty.set()
+                self._changed()
                 return
 
     async def _make_volumes(self) -> dict[str, Path]:
         while True:
             try:
-                await self._sandbox.read_sources()
                 return await self._sandbox.volumes()
-            except (MissingError, ApiError, UnreachableError) as error:
+            except (MissingError, ApiError, UnreachableError, OSError) as error:
                 text = f"MountVolume.SetUp failed: {error}"
-                await self._node.tell(self.pod, "FailedMount", text, warning=True)
-                await self._node.timer.sleep(RETRY_S / 5)
+                self._node.tell(self.pod, "FailedMount", text, warning=True)
+                await self._node.timer.sleep(_MOUNT_RETRY_S)
+
+    async def _refresh(self) -> None:
+        """Keep what volumes hold up to date."""
+        while True:
+            await self._node.timer.sleep(REFRESH_S * (0.75 + self._node.chance() / 2))
+            if self._volumes is None or not (self._sandbox.changes or self._sandbox.renews):
+                continue
+            try:
+                await self._sandbox.volumes()
+            except (MissingError, ApiError, UnreachableError, OSError) as error:
+                log.debug("volumes.not_refreshed", pod=self.pod["metadata"]["name"], reason=str(error))
+
+    async def _limited(self) -> None:
+        """Return when the pod has been active as long as it may, if that is limited."""
+        limit_s = self.pod["spec"].get("activeDeadlineSeconds")
+        if limit_s is None:
+            await asyncio.Event().wait()
+            return
+        began_s = seconds_since_1970(self._began) or 0.0
+        await self._node.timer.sleep(began_s + limit_s - self._node.timer.now_ns() / 1e9)
+        text = "Pod was active on the node longer than the specified deadline"
+        self._node.tell(self.pod, "DeadlineExceeded", text)
+        self._verdict = Verdict("DeadlineExceeded", text)
 
     # --- the status -----------------------------------------------------------------------------------------
 
@@ -143,7 +249,7 @@ class PodWork:
             self._dirty.clear()
             try:
                 await self._write_status()
-                backoff = Backoff(0.05, 5.0, self._node.chance)
+                backoff.reset()
             except ApiError as error:
                 if error.code == 404:
                     return
@@ -161,57 +267,46 @@ class PodWork:
 
     def status(self) -> dict[str, Any]:
         """Return the pod's status as it is now."""
-        init, main = ([work.state for work in works] for works in (self._init, self._main))
-        old = (self.pod.get("status") or {}).get("conditions") or ()
-        now = timestamp(self._node.timer.now_ns())
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        found: dict[str, Any] = {
-            "phase": phase_of(init, main, policy),
-            "hostIP": self._node.place.addresses[0],
-            "hostIPs": [{"ip": address} for address in self._node.place.addresses],
-            "startTime": self._began,
-            "qosClass": "BestEffort",
-            "conditions": conditions_of(old, sandbox=self._has_sandbox, init=init, main=main, now=now),
-            "containerStatuses": [container_status(state, metadata_uid(self.pod)) for state in main],
-        }
-        if init:
-            rows = [container_status(state, metadata_uid(self.pod)) for state in init]
-            found["initContainerStatuses"] = rows
-        if addresses := self._sandbox.addresses:
-            found["podIP"] = addresses[0]
-            found["podIPs"] = [{"ip": address} for address in addresses]
-        return found
+        return pod_status(
+            self.pod,
+            began=self._began,
+            now=timestamp(self._node.timer.now_ns()),
+            host_addresses=self._node.place.addresses,
+            addresses=self._sandbox.addresses,
+            sandbox=self._has_sandbox,
+            init=[work.state for work in self._init],
+            main=[work.state for work in self._main],
+            others=[work.state for work in self._others.values()],
+            verdict=self._verdict,
+        )
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    async def _end(self, living: "asyncio.Task[None]") -> None:
-        works = [*self._init, *self._main]
+    def _own_grace_s(self) -> float:
+        return float(self.pod["spec"].get("terminationGracePeriodSeconds", GRACE_S))
+
+    def _asked_grace_s(self) -> float:
+        return float(self.pod["metadata"].get("deletionGracePeriodSeconds", GRACE_S))
+
+    async def _end(self, living: "asyncio.Task[None]", grace_s: float) -> None:
+        works = self._works
         for work in works:
             work.stop()
-        grace_s = 0 if self._gone else self.pod["metadata"].get("deletionGracePeriodSeconds", _GRACE_S)
         await self._ask_to_end(works, grace_s)
         runs = [work.current for work in works if work.current is not None]
         for running in runs:
             running.kill()
         if not runs or living.done():
             living.cancel()
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-            await asyncio.wait_for(living, 5.0)
-        await self._sandbox.tear_down()
-        if not self._gone:
-            await self._delete()
+        await asyncio.wait([living, *self._looking], timeout=_END_S)
 
-    async def _ask_to_end(self, works: Sequence[ContainerWork], grace_s: int) -> None:
-        runs = [work.current for work in works if work.current is not None]
-        if not runs or grace_s <= 0:
+    async def _ask_to_end(self, works: Sequence[ContainerWork], grace_s: float) -> None:
+        pairs = [(work, work.current) for work in works if work.current is not None]
+        if not pairs or grace_s <= 0:
             return
-        for running in runs:
-            running.kill(signal.SIGTERM)
-        await self._node.tell(self.pod, "Killing", f"Stopping container {works[-1].state.name}")
-        endings = [asyncio.create_task(_over(work)) for work in works]
-        _, waiting = await asyncio.wait(endings, timeout=grace_s)
-        for task in waiting:
-            task.cancel()
+        for work, _ in pairs:
+            self._node.tell(self.pod, "Killing", f"Stopping container {work.state.name}")
+        await asyncio.gather(*(work.end_within(running, grace_s) for work, running in pairs))
 
     async def _delete(self) -> None:
         metadata = self.pod["metadata"]
@@ -225,19 +320,12 @@ class PodWork:
                 if error.code in (404, 409):
                     return
                 log.warning("pod.not_deleted", pod=metadata["name"], reason=str(error))
-            except UnreachableError:
-                pass
+            except UnreachableError as error:
+                log.debug("pod.not_deleted", pod=metadata["name"], reason=str(error))
             else:
                 return
             await self._node.timer.sleep(backoff.delay_s())
 
 
-async def _over(work: ContainerWork) -> None:
-    """Return when a container does not run."""
-    while work.current is not None:
-        await asyncio.sleep(0.02)
-
-
-def metadata_uid(pod: Thing) -> str:
-    """Return the uid of a pod."""
-    return str(pod["metadata"]["uid"])
+def _role(spec: Thing) -> Role:
+    return Role.SIDECAR if spec.get("restartPolicy") == "Always" else Role.INIT

@@ -38,7 +38,14 @@ class Pods:
         """Run a command beside a container's processes and return its exit code. Raises ApiError."""
         record = self._record(pod, container_of(pod, command.container))
         env = record.env | ({"TERM": "xterm"} if command.tty else {})
-        what = Start(argv=command.words, env=env, cwd=record.cwd, target=record.pid, tty=command.tty)
+        what = Start(
+            argv=command.words,
+            env=env,
+            cwd=record.cwd,
+            target=record.pid,
+            rights=record.rights,
+            tty=command.tty,
+        )
         ours, theirs = ([], []) if command.tty else _pipes(command)
         try:
             started = await self._holding.start(what, theirs)
@@ -76,7 +83,10 @@ class Pods:
     # --- attach ---------------------------------------------------------------------------------------------
 
     async def attach(self, pod: Thing, command: Command, channels: Channels) -> int:
-        """Join a container's main process until it ends or the client goes; return the exit code."""
+        """Join a container's main process until it ends or the client goes; return 0.
+
+        As container runtimes do: how a process that one has joined ended is in the pod's status.
+        """
         container = container_of(pod, command.container)
         path = self._folder / f"{pod['spec']['nodeName']}.sock"
         try:
@@ -93,7 +103,7 @@ class Pods:
             while True:
                 channel, data = await attaching.frame(reader)
                 if channel == attaching.RESULT:
-                    return int(data)
+                    return 0
                 if channel == attaching.ERROR:
                     raise bad_request(data.decode())
                 await channels.write(channel, data)
@@ -154,7 +164,8 @@ class Pods:
 def container_of(pod: Thing, name: str) -> str:
     """Return the container that a request means. Raises ApiError (400) where there is none of that name."""
     spec = pod["spec"]
-    known = [row["name"] for row in (*spec["containers"], *(spec.get("initContainers") or ()))]
+    groups = ("containers", "initContainers", "ephemeralContainers")
+    known = [row["name"] for group in groups for row in spec.get(group) or ()]
     chosen = name or (pod["metadata"].get("annotations") or {}).get(_ANNOTATION) or known[0]
     if chosen not in known:
         raise bad_request(f"container {chosen} is not valid for pod {pod['metadata']['name']}")
@@ -163,7 +174,8 @@ def container_of(pod: Thing, name: str) -> str:
 
 def _status(pod: Thing, container: str) -> Thing:
     status = pod.get("status") or {}
-    rows = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+    groups = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    rows = (row for group in groups for row in status.get(group) or ())
     return next((row for row in rows if row["name"] == container), {})
 
 

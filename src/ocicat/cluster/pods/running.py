@@ -23,6 +23,8 @@ _PIECE: Final = 1 << 16
 _LISTENER_PIECES: Final = 256
 """Pieces of output that wait for one who is attached; beyond that the oldest are lost to him, as upstream."""
 _DRAIN_S: Final = 2.0
+_WITH_STDIN: Final = 3
+"""How many streams are kept with a process whose standard input is open."""
 
 Listener = asyncio.Queue[tuple[int, bytes]]
 
@@ -41,26 +43,52 @@ class Running:
         self._drained: Final = asyncio.Event()
         self._stdin: int | None = None
         self._started: Started | None = None
+        self._holding: Holding | None = None
+        self._keep = ""
         self.listeners: Final[set[Listener]] = set()
+        self._early: list[tuple[int, bytes]] | None = None
+        """What was printed before anybody listened, of a run that is one person's session."""
         self.tty = False
         self.over: Final = asyncio.Event()
         self.code = 0
         """The exit code, when the run is over."""
+        self.ending: asyncio.Task[None] | None = None
+        """What is ending it, where its container is not well."""
+        self._record: RunRecord | None = None
 
     @property
     def pid(self) -> int:
         """The process, as the holder's pid namespace numbers it."""
         return self._started.pid if self._started else 0
 
-    async def start(self, holding: Holding, what: Start, *, stdin: bool) -> None:
-        """Start it. Raises HolderError, and then nothing is left behind."""
+    @property
+    def record(self) -> RunRecord:
+        """What those need who work beside it. Raises RuntimeError where it was not started."""
+        if self._record is None:
+            raise RuntimeError("the run was not started")
+        return self._record
+
+    async def start(self, holding: Holding, what: Start, *, stdin: bool, once: bool = False) -> None:
+        """Start it.
+
+        Args:
+            holding: Where.
+            what: The process.
+            stdin: Whether its standard input is open.
+            once: Whether it is one person's session, whose standard input ends when he goes.
+
+        Raises:
+            HolderError: It does not run, and nothing is left behind.
+        """
+        self._early = [] if stdin and once else None
         end_file(self._folder, self._run).unlink(missing_ok=True)
-        self.tty = what.tty
+        self.tty, self._holding, self._keep = what.tty, holding, what.keep
         theirs: list[int] = []
         try:
             if not what.tty:
                 theirs = self._pipes(stdin=stdin)
-            self._started = await holding.start(what, theirs)
+            ours = [descriptor for descriptor in (self._stdin, *self._readers) if descriptor is not None]
+            self._started = await holding.start(what, [*theirs, *ours])
         except BaseException:
             self._close()
             raise
@@ -68,10 +96,37 @@ class Running:
             for descriptor in theirs:
                 os.close(descriptor)
         if self._started.terminal is not None:
-            self._read(self._started.terminal, "stdout")
-            self._stdin = os.dup(self._started.terminal) if stdin else None
-        record = RunRecord(self._started.pid, what.space, what.cwd, dict(what.env), stdin=stdin, tty=what.tty)
-        record_file(self._folder, self._run).write_bytes(msgspec.json.encode(record))
+            self._take_terminal(self._started.terminal, stdin=stdin)
+        self._record = RunRecord(
+            self._started.pid,
+            what.space,
+            what.cwd,
+            dict(what.env),
+            what.rights,
+            stdin=stdin,
+            once=once,
+            tty=what.tty,
+        )
+        record_file(self._folder, self._run).write_bytes(msgspec.json.encode(self._record))
+
+    async def adopt(self, holding: Holding, keep: str) -> None:
+        """Take over what an earlier process of this node has started. Raises HolderError, OSError."""
+        raw = record_file(self._folder, self._run).read_bytes()
+        record = self._record = msgspec.json.decode(raw, type=RunRecord)
+        self.tty, self._holding, self._keep = record.tty, holding, keep
+        self._started = await holding.adopt(keep)
+        streams = list(self._started.streams)
+        if record.tty:
+            self._take_terminal(streams[0], stdin=record.stdin)
+            return
+        if record.stdin and len(streams) == _WITH_STDIN:
+            self._stdin = streams.pop(0)
+        for descriptor, stream in zip(streams, ("stdout", "stderr"), strict=True):
+            self._read(descriptor, stream)
+
+    def _take_terminal(self, master: int, *, stdin: bool) -> None:
+        self._read(master, "stdout")
+        self._stdin = os.dup(master) if stdin else None
 
     def _pipes(self, *, stdin: bool) -> list[int]:
         if stdin:
@@ -104,10 +159,13 @@ class Running:
             self._forget(descriptor)
             return
         self._log.write(stream, data, self._now_ns())
+        piece = (STDERR if stream == "stderr" else STDOUT, data)
+        if self._early is not None and len(self._early) < _LISTENER_PIECES:
+            self._early.append(piece)
         for listener in self.listeners:
             if listener.full():
                 listener.get_nowait()
-            listener.put_nowait((STDERR if stream == "stderr" else STDOUT, data))
+            listener.put_nowait(piece)
 
     def _forget(self, descriptor: int) -> None:
         asyncio.get_running_loop().remove_reader(descriptor)
@@ -126,6 +184,8 @@ class Running:
                 await asyncio.wait_for(self._drained.wait(), _DRAIN_S)
         self._close()
         end_file(self._folder, self._run).write_text(str(code))
+        if self._holding is not None and self._keep:
+            await self._holding.forget(self._keep)
         self.code = code
         self.over.set()
         return code
@@ -133,14 +193,22 @@ class Running:
     def _close(self) -> None:
         for descriptor in list(self._readers):
             self._forget(descriptor)
-        self.close_stdin()
+        if self._stdin is not None:
+            os.close(self._stdin)
+            self._stdin = None
         self._log.close(self._now_ns())
 
     # --- those who are attached -----------------------------------------------------------------------------
 
     def listen(self) -> Listener:
-        """Return a queue that gets the output from now on; give it back to `listeners.discard`."""
+        """Return a queue that gets the output from now on; give it back to `listeners.discard`.
+
+        The first who listens to a session gets its beginning too: he has asked for it by `kubectl run -i`.
+        """
         listener: Listener = asyncio.Queue(_LISTENER_PIECES)
+        for piece in self._early or ():
+            listener.put_nowait(piece)
+        self._early = None
         self.listeners.add(listener)
         return listener
 
@@ -152,11 +220,14 @@ class Running:
             except OSError:
                 return
 
-    def close_stdin(self) -> None:
+    async def close_stdin(self) -> None:
         """End standard input; of a terminal, which has no end, only our hold on it."""
-        if self._stdin is not None:
-            os.close(self._stdin)
-            self._stdin = None
+        if self._stdin is None:
+            return
+        os.close(self._stdin)
+        self._stdin = None
+        if self._holding is not None and not self.tty:
+            await self._holding.shut(self._keep)
 
     def resize(self, columns: int, rows: int) -> None:
         """Tell the terminal its size."""

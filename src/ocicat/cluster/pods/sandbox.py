@@ -5,20 +5,26 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import structlog
 
-from ocicat.cluster.pods import network
+from ocicat.cluster.pods import mounted, network
 from ocicat.cluster.pods.context import NodeContext, Thing
-from ocicat.cluster.pods.environment import (
-    MissingError,
-    Sources,
-    hosts_file,
-    references,
-    resolver_file,
+from ocicat.cluster.pods.environment import Given, MissingError, Sources, expanded, references
+from ocicat.cluster.pods.etcfiles import hosts_file, resolver_file
+from ocicat.cluster.pods.volumes import (
+    TOKEN_S,
+    Credentials,
+    account_files,
+    tokens_wanted,
     volume_files,
 )
 
+log: Final = structlog.get_logger("ocicat.node")
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
-_TOKEN_S: Final = 86400
+_FROM_THE_CLUSTER: Final = ("configMap", "secret", "downwardAPI", "projected")
+"""Volumes that hold what the cluster says, and that containers only read."""
+_RENEWED: Final = 0.8
+"""The part of a token's life after which it is renewed."""
 Bind = tuple[str, str, bool]
 
 
@@ -28,9 +34,9 @@ def host_path(host: Path, volume: Thing) -> Path:
     Raises MissingError: it is to be there and is not, or leads out of `host`.
     """
     wanted, kind = str(volume["hostPath"]["path"]), volume["hostPath"].get("type") or ""
-    place = host / wanted.lstrip("/")
     if ".." in Path(wanted).parts:
         raise MissingError(f"volume {volume['name']}: the hostPath {wanted} must not contain ..")
+    place = within(host, wanted.lstrip("/"), volume["name"])
     if kind in ("", "DirectoryOrCreate"):
         place.mkdir(parents=True, exist_ok=True)
     elif kind == "FileOrCreate":
@@ -41,19 +47,49 @@ def host_path(host: Path, volume: Thing) -> Path:
     return place
 
 
+def within(folder: Path, path: str, volume: str) -> Path:
+    """Return a path below a folder, links resolved. Raises MissingError where they lead out of it."""
+    found = (folder / path).resolve()
+    if not found.is_relative_to(folder.resolve()):
+        raise MissingError(f"volume {volume}: {path} leads out of it")
+    return found
+
+
 class Sandbox:
     """Where one pod runs. Make it with `set_up`, and take it away with `tear_down`."""
 
-    def __init__(self, node: NodeContext, pod: Thing) -> None:
-        """Prepare the sandbox of a pod; nothing is made yet."""
+    def __init__(self, node: NodeContext, pod: Thing, *, stands: bool = False) -> None:
+        """Prepare the sandbox of a pod; nothing is made yet.
+
+        Args:
+            node: Where it is.
+            pod: What the API says of the pod.
+            stands: Whether an earlier process of this node has made its namespaces.
+        """
         self._node: Final = node
-        self._pod: Final = pod
+        self._pod = pod
         self.uid: Final[str] = pod["metadata"]["uid"]
         self.folder: Final[Path] = node.folder / "pods" / self.uid
         self.on_host: Final = bool(pod["spec"].get("hostNetwork"))
         self.addresses: tuple[str, ...] = ()
-        self.sources: Sources = {}
+        self._sources: Sources = {}
         self._own: tuple[str, str] | None = None
+        self._tokens: Final[dict[tuple[str, int], tuple[str, int]]] = {}
+        """Tokens, and when they are to be renewed, by audience and life."""
+        self.stands = stands and self._reclaimed()
+        """Whether its namespaces are there."""
+
+    def _reclaimed(self) -> bool:
+        """Take the addresses that the pod has already; false where it can have none of them."""
+        rows = (self._pod.get("status") or {}).get("podIPs") or ()
+        wanted = tuple(row["ip"] for row in rows)
+        if not wanted:
+            return False
+        try:
+            self._own = self._node.take_addresses(wanted)
+        except ValueError:
+            return False
+        return True
 
     @property
     def space(self) -> str:
@@ -66,17 +102,25 @@ class Sandbox:
         return str(self._pod["spec"].get("hostname") or self._pod["metadata"]["name"])[:63]
 
     async def set_up(self) -> None:
-        """Make namespaces, link and addresses. Raises HolderError."""
+        """Make namespaces, link and addresses, where they are not there. Raises HolderError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.on_host:
             self.addresses = self._node.place.addresses
             return
-        holding = self._node.holding
-        self._own = self._node.take_addresses()
+        if not self.stands:
+            await self._make()
+        self.addresses = self._own or ()
+
+    async def _make(self) -> None:
+        holding, interface = self._node.holding, network.interface_of(self.uid)
+        if self._own is None:
+            self._own = self._node.take_addresses()
+        self._node.programmed.expect(interface)
         try:
-            await holding.space(self.uid)
+            # One that is left over from an earlier process of this node is of no use.
+            await holding.drop(self.uid)
+            await holding.space(self.uid, kept=True)
             await holding.sysctl(self.uid, network.LEAF)
-            interface = network.interface_of(self.uid)
             path = await holding.path(self.uid)
             await self._batch(self._node.name, network.pod_outside_lines(interface, path, self._own))
             await holding.sysctl(self._node.name, network.pod_outside_settings(interface))
@@ -84,7 +128,13 @@ class Sandbox:
         except BaseException:
             await self.tear_down(keep=True)
             raise
-        self.addresses = self._own
+        self.stands = True
+
+    async def programmed(self, seconds: float) -> None:
+        """Return when the node lets the pod's packets through as policy says, or after so many seconds."""
+        interface = network.interface_of(self.uid)
+        if not self.on_host and not await self._node.programmed.wait(interface, seconds):
+            log.warning("pod.not_programmed", pod=self._pod["metadata"]["name"], waited_s=seconds)
 
     async def _batch(self, space: str, lines: list[str]) -> None:
         await self._node.holding.run(space, "ip", "-batch", "-", stdin="\n".join(lines) + "\n")
@@ -92,13 +142,31 @@ class Sandbox:
     async def tear_down(self, *, keep: bool = False) -> None:
         """Take everything away, with the files unless they are to be kept."""
         if self._own is not None:
+            self._node.programmed.forget(network.interface_of(self.uid))
             await self._node.holding.drop(self.uid)
+            self.stands = False
             self._node.give_back(self._own)
             self._own = None
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- files ----------------------------------------------------------------------------------------------
+
+    @property
+    def given(self) -> Given:
+        """What values are taken from, as it was last read."""
+        node = self._node
+        return Given(
+            pod=self._pod,
+            sources=self._sources,
+            addresses=self.addresses,
+            host_addresses=node.place.addresses,
+            capacity=node.capacity,
+        )
+
+    def update(self, pod: Thing) -> None:
+        """Take note of what the API now says of the pod."""
+        self._pod = pod
 
     async def read_sources(self) -> None:
         """Read the ConfigMaps and Secrets that the pod names. Raises ApiError, UnreachableError."""
@@ -109,7 +177,7 @@ class Sandbox:
             thing = await self._node.get(f"/api/v1/namespaces/{space}/{plural[kind]}/{name}")
             if thing is not None:
                 found[kind, name] = thing
-        self.sources = found
+        self._sources = found
 
     def shared_files(self) -> list[Bind]:
         """Write /etc/hosts and the like; return where they are bound."""
@@ -121,57 +189,80 @@ class Sandbox:
         return [(str(etc / name), f"/etc/{name}", False) for name in ("hosts", "resolv.conf", "hostname")]
 
     async def volumes(self) -> dict[str, Path]:
-        """Write the pod's volumes and its account; return their folders by name.
+        """Bring the pod's volumes and its account up to date; return their folders by name.
 
         Raises MissingError, ApiError, UnreachableError.
         """
-        token = await self._token()
+        await self.read_sources()
+        credentials = await self._credentials()
         found: dict[str, Path] = {}
         for volume in self._pod["spec"].get("volumes") or ():
             if "hostPath" in volume:
                 found[volume["name"]] = host_path(self._node.folder / "host", volume)
                 continue
-            files = volume_files(self._pod, volume, self.sources, self.addresses, token, self._node.authority)
-            found[volume["name"]] = self._written(f"volume-{volume['name']}", files or {})
-        self._written("account", self._account(token))
+            folder = found[volume["name"]] = self.folder / f"volume-{volume['name']}"
+            files = volume_files(self.given, volume, credentials)
+            if files is None:
+                folder.mkdir(exist_ok=True)
+            else:
+                mounted.write(folder, files)
+        mounted.write(self.folder / "account", account_files(self.given, credentials))
         return found
 
-    def _account(self, token: str) -> dict[str, bytes]:
-        space = self._pod["metadata"]["namespace"]
-        return {"token": token.encode(), "ca.crt": self._node.authority.encode(), "namespace": space.encode()}
+    @property
+    def changes(self) -> bool:
+        """Whether its volumes hold what may change in the API while it runs."""
+        rows = self._pod["spec"].get("volumes") or ()
+        return any(key in row for row in rows for key in _FROM_THE_CLUSTER)
 
-    def _written(self, name: str, files: dict[str, bytes]) -> Path:
-        folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        for path, data in files.items():
-            goal = folder / path
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            goal.write_bytes(data)
-        return folder
+    @property
+    def renews(self) -> bool:
+        """Whether a token of its is to be renewed."""
+        return any(due_ns < self._node.timer.monotonic_ns() for _, due_ns in self._tokens.values())
 
-    async def _token(self) -> str:
+    async def _credentials(self) -> Credentials:
+        wanted = {("", TOKEN_S), *tokens_wanted(self._pod)}
+        for key in wanted:
+            if key not in self._tokens or self._tokens[key][1] < self._node.timer.monotonic_ns():
+                good_ns = int(key[1] * _RENEWED * 1e9)
+                self._tokens[key] = await self._token(*key), self._node.timer.monotonic_ns() + good_ns
+        return Credentials({key: self._tokens[key][0] for key in wanted}, self._node.authority)
+
+    async def _token(self, audience: str, life_s: int) -> str:
         metadata, spec = self._pod["metadata"], self._pod["spec"]
         account = spec.get("serviceAccountName") or "default"
         bound = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": _TOKEN_S, "boundObjectRef": bound},
-        }
+        wanted: dict[str, Any] = {"expirationSeconds": life_s, "boundObjectRef": bound}
+        if audience:
+            wanted["audiences"] = [audience]
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
         path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
         answer: Any = msgspec.json.decode(await self._node.client.post(path, body))
         return str(answer["status"]["token"])
 
-    def mounts(self, container: Thing, volumes: dict[str, Path]) -> list[Bind]:
-        """Return what is bound into a container beside the shared files."""
+    def mounts(self, container: Thing, volumes: dict[str, Path], env: dict[str, str]) -> list[Bind]:
+        """Return what is bound into a container beside the shared files; `env` is for subPathExpr.
+
+        Raises MissingError: A mount names no volume, or leads out of it.
+        """
+        from_cluster = {
+            row["name"]
+            for row in self._pod["spec"].get("volumes") or ()
+            if any(key in row for key in _FROM_THE_CLUSTER)
+        }
         rows: list[Bind] = []
         for mount in container.get("volumeMounts") or ():
-            source = volumes[mount["name"]]
-            if mount.get("subPath"):
-                source = source / mount["subPath"]
+            name = mount["name"]
+            if name not in volumes:
+                raise MissingError(f"the pod has no volume {name}")
+            source = volumes[name]
+            if path := mount.get("subPath") or expanded(mount.get("subPathExpr") or "", env):
+                source = within(source, path, name)
                 if not source.exists():
                     source.mkdir(parents=True)
-            rows.append((str(source), mount["mountPath"], bool(mount.get("readOnly"))))
+            rows.append(
+                (str(source), mount["mountPath"], bool(mount.get("readOnly")) or name in from_cluster)
+            )
         automatic = self._pod["spec"].get("automountServiceAccountToken", True)
         if automatic and not any(target == _ACCOUNT for _, target, _ in rows):
             rows.append((str(self.folder / "account"), _ACCOUNT, True))

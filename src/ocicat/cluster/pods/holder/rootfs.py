@@ -38,7 +38,7 @@ def enter(root: dict[str, Any]) -> None:
 
     Args:
         root: `image` and `writable` (folders: the lower layer, and where upper, work and merged are made),
-            `binds` (rows of source, target, read-only).
+            `binds` (rows of source, target, read-only), `read_only` for the whole.
     """
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     writable = Path(root["writable"])
@@ -47,10 +47,12 @@ def enter(root: dict[str, Any]) -> None:
         (writable / part).mkdir(parents=True, exist_ok=True)
     layers = f"lowerdir={root['image']},upperdir={writable / 'upper'},workdir={writable / 'work'},userxattr"
     mount("overlay", str(merged), "overlay", 0, layers)
+    _system(merged)
     for source, target, read_only in root["binds"]:
         bind(source, inside(merged, target), read_only=read_only)
-    _system(merged)
     pivot_root(str(merged))
+    if root.get("read_only"):
+        mount("none", "/", "", MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
 def inside(root: Path, target: str) -> Path:

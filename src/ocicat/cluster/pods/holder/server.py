@@ -23,6 +23,7 @@ from ocicat.cluster.pods.holder.syscalls import (
     NEWNS,
     NEWPID,
     NEWUTS,
+    allow_descriptors,
     become_root_of_a_user_namespace,
     die_with_parent,
     mount,
@@ -44,6 +45,21 @@ class Client:
         self.spaces: set[str] = set()
 
 
+class Kept:
+    """A process that outlives the connection that started it, with the descriptors of its streams."""
+
+    def __init__(self, pid: int, streams: list[int]) -> None:
+        self.pid: Final = pid
+        self.streams: Final = streams
+        self.code: int | None = None
+        """Its exit code, when it has ended."""
+
+    def close(self) -> None:
+        """Let the descriptors go."""
+        while self.streams:
+            os.close(self.streams.pop())
+
+
 class Holder:
     """Answers one request after the other."""
 
@@ -52,6 +68,7 @@ class Holder:
         self._owner: Final = owner
         self._listening: Final = listening
         self._spaces: Final[dict[str, dict[str, int]]] = {}
+        self._kept: Final[dict[str, Kept]] = {}
         self._clients: Final = {owner.fileno(): Client(owner)}
         self._wake, trigger = socket.socketpair()
         for end in (self._wake, trigger):
@@ -80,7 +97,8 @@ class Holder:
                         return
 
     def _gone(self, client: Client) -> None:
-        for pid in client.tasks:
+        staying = {kept.pid for kept in self._kept.values()}
+        for pid in client.tasks - staying:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for name in client.spaces:
@@ -99,11 +117,14 @@ class Holder:
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
+            code = code if code >= 0 else 128 - code
+            for kept in self._kept.values():
+                if kept.pid == pid:
+                    kept.code = code
             for client in self._clients.values():
                 if pid in client.tasks:
                     client.tasks.discard(pid)
-                    told = {"event": "exited", "pid": pid, "code": code if code >= 0 else 128 - code}
-                    _send(client.connection, told)
+                    _send(client.connection, {"event": "exited", "pid": pid, "code": code})
 
     def _serve_one(self, client: Client) -> bool:
         given: list[int] = []
@@ -130,6 +151,9 @@ class Holder:
         return alive
 
     # --- requests -------------------------------------------------------------------------------------------
+
+    # Each has the name of its method, and gets the client, the request, the descriptors that came with it,
+    # and a list for those that go with the answer.
 
     def do_space(
         self, client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
@@ -168,12 +192,56 @@ class Holder:
             os.close(descriptor)
 
     def do_start(self, client: Client, request: dict[str, Any], given: list[int], opened: list[int]) -> int:
-        """Start a process, see `tasks.start`; its end is told as an event."""
+        """Start a process, see `tasks.start`; its end is told as an event.
+
+        What is given beyond the three standard streams is kept with one that has a name in `keep`.
+        """
         spaces = self._spaces[request["space"]] if request.get("space") else {}
-        pid, fds = tasks.start(request, spaces, given)
+        pid, fds = tasks.start(request, spaces, given[:3])
         opened += fds
         client.tasks.add(pid)
+        if name := request.get("keep"):
+            self._kept[name] = Kept(pid, [os.dup(descriptor) for descriptor in fds or given[3:]])
         return pid
+
+    def do_kept(
+        self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
+    ) -> list[str]:
+        """Return the names of kept processes that begin with `prefix`, also of those that have ended."""
+        return [name for name in self._kept if name.startswith(request["prefix"])]
+
+    def do_spaces(
+        self, _client: Client, _request: dict[str, Any], _given: list[int], _opened: list[int]
+    ) -> list[str]:
+        """Return the names of all namespaces."""
+        return list(self._spaces)
+
+    def do_adopt(
+        self, client: Client, request: dict[str, Any], _given: list[int], opened: list[int]
+    ) -> dict[str, int | None]:
+        """Hand a kept process over: its pid, its exit code where it has ended, and its streams."""
+        kept = self._kept[request["name"]]
+        opened += [os.dup(descriptor) for descriptor in kept.streams]
+        if kept.code is None:
+            client.tasks.add(kept.pid)
+        return {"pid": kept.pid, "code": kept.code}
+
+    def do_shut(
+        self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
+    ) -> None:
+        """Close the first stream of a kept process, its standard input."""
+        if streams := self._kept[request["name"]].streams:
+            os.close(streams.pop(0))
+
+    def do_forget(
+        self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
+    ) -> None:
+        """Keep a process no longer; end it where it runs."""
+        if kept := self._kept.pop(request["name"], None):
+            if kept.code is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(kept.pid, signal.SIGKILL)
+            kept.close()
 
     def do_kill(self, client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]) -> None:
         """End a process that this client has started, with its group."""
@@ -241,6 +309,7 @@ def _send(connection: socket.socket, told: dict[str, Any], fds: list[int] | None
 def main(owner: int, listening: int) -> None:
     """Enter the cluster's namespaces and serve, until the owner closes or dies."""
     parent = os.getppid()
+    allow_descriptors()
     become_root_of_a_user_namespace()
     unshare(NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS)
     die_with_parent(signal.SIGKILL)  # after the change of credentials, which clears it

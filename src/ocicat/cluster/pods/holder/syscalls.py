@@ -3,6 +3,7 @@ linux/prctl.h."""
 
 import ctypes
 import os
+import resource
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,8 @@ _MNT_DETACH: Final = 0x2
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _PR_SET_PDEATHSIG: Final = 1
 _PR_CAPBSET_DROP: Final = 24
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_USUAL_DESCRIPTORS: Final = 1024
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -69,10 +72,35 @@ def drop_capability(number: int) -> bool:
     return bool(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) == 0)
 
 
-def become_root_of_a_user_namespace() -> None:
-    """Enter a user namespace in which this user is root, and nobody else exists. Raises OSError."""
-    user, group = os.geteuid(), os.getegid()
+def no_new_privileges() -> None:
+    """Let no program that is executed from here on gain rights by its file. Raises OSError."""
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl NO_NEW_PRIVS")
+
+
+def allow_descriptors() -> None:
+    """Let this process, and what it starts, have as many descriptors as the user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def usual_descriptors() -> None:
+    """Take the limit back to what programs expect; above it `select` fails."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_USUAL_DESCRIPTORS, most), most))
+
+
+def become(user: int, group: int) -> None:
+    """Have this process's one user and group seen as others from here on. Raises OSError.
+
+    It enters a user namespace of its own, in which what it is now has the numbers that are given.
+    """
+    own_user, own_group = os.geteuid(), os.getegid()
     unshare(NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{user} {own_user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {own_group} 1")
+
+
+def become_root_of_a_user_namespace() -> None:
+    """Enter a user namespace in which this user is root, and nobody else exists. Raises OSError."""
+    become(0, 0)

@@ -6,6 +6,7 @@ went wrong; when the program is there, the socket closes by itself.
 """
 
 import array
+import contextlib
 import fcntl
 import json
 import os
@@ -22,15 +23,16 @@ from ocicat.cluster.pods.holder.syscalls import (
     NEWNET,
     NEWNS,
     NEWPID,
+    NEWUSER,
     NEWUTS,
+    become,
     drop_capability,
+    no_new_privileges,
     setns,
     unshare,
+    usual_descriptors,
 )
 
-_KEPT_CAPABILITIES: Final = frozenset((0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31))
-"""What containers have by default: chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap,
-net_bind_service, net_raw, sys_chroot, mknod, audit_write, setfcap (linux/capability.h)."""
 _TIOCGPTN: Final = 0x80045430
 _TIOCSPTLCK: Final = 0x40045431
 _MESSAGE: Final = 1 << 16
@@ -47,8 +49,9 @@ def start(
 
     Args:
         request: `argv`, `env`, `cwd`; `root` for a container (see `rootfs.enter`), `target` for a process
-        beside
-            one that runs (its pid), neither for one that sees the holder's files; `tty`, `hostname`.
+            beside one that runs (its pid), neither for one that sees the holder's files; `beside` for a
+            container that sees the processes of another (the pid of one); `tty`, `hostname`; `rights` of
+            what is in a container: `user`, `group`, `capabilities`, `no_new_privileges`.
         spaces: Descriptors of namespaces by kind: net, uts, ipc.
         given: Standard input, output and error; none of them with `tty`.
 
@@ -112,7 +115,10 @@ def _between(
         for kind, flag in (("net", NEWNET), ("uts", NEWUTS), ("ipc", NEWIPC)):
             if kind in spaces:
                 setns(spaces[kind], flag)
-        if request.get("root"):
+        if request.get("beside"):
+            _enter(int(request["beside"]), (("pid", NEWPID),))
+            unshare(NEWNS)
+        elif request.get("root"):
             unshare(NEWNS | NEWPID)
     pid = os.fork()
     if pid == 0:
@@ -123,6 +129,12 @@ def _between(
 
 def _join(target: int) -> None:
     kinds = (("net", NEWNET), ("uts", NEWUTS), ("ipc", NEWIPC), ("pid", NEWPID), ("mnt", NEWNS))
+    own, other = (os.stat(f"/proc/{who}/ns/user").st_ino for who in ("self", target))
+    # The user namespace last: within it there is no right to enter the others.
+    _enter(target, kinds if own == other else (*kinds, ("user", NEWUSER)))
+
+
+def _enter(target: int, kinds: Sequence[tuple[str, int]]) -> None:
     opened = [(os.open(f"/proc/{target}/ns/{kind}", os.O_RDONLY), flag) for kind, flag in kinds]
     for descriptor, flag in opened:
         setns(descriptor, flag)
@@ -140,16 +152,21 @@ def _become(request: Mapping[str, Any], given: Sequence[int], control: socket.so
         given = (_terminal(control),) * 3
     for number, descriptor in enumerate(_apart(given)):
         os.dup2(descriptor, number)
-    keep = control.fileno()
-    os.closerange(3, keep)
-    os.closerange(keep + 1, 4096)
+    _close_others(control.fileno())
     for number in range(1, signal.NSIG):
         if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if contained:
-        _confine()
+        _confine(request)
     _execute(request)
+
+
+def _close_others(kept: int) -> None:
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            with contextlib.suppress(OSError):  # the one that listed them is gone already
+                os.close(int(name))
 
 
 def _apart(given: Sequence[int]) -> list[int]:
@@ -169,10 +186,17 @@ def _terminal(control: socket.socket) -> int:
     return slave
 
 
-def _confine() -> None:
+def _confine(request: Mapping[str, Any]) -> None:
+    rights = request["rights"]
+    usual_descriptors()
+    # A process beside one that is somebody else has become that by entering its user namespace.
+    if request.get("target") is None and (rights["user"] or rights["group"]):
+        become(rights["user"], rights["group"])
     for number in range(64):
-        if number not in _KEPT_CAPABILITIES and not drop_capability(number):
+        if number not in rights["capabilities"] and not drop_capability(number):
             break
+    if rights["no_new_privileges"]:
+        no_new_privileges()
 
 
 def _execute(request: Mapping[str, Any]) -> None:
@@ -185,6 +209,7 @@ def _execute(request: Mapping[str, Any]) -> None:
     try:
         os.execvpe(argv[0], argv, environment)  # noqa: S606 — to start programs is what this is for
     except FileNotFoundError:
-        raise StartError(f'exec: "{argv[0]}": executable file not found in $PATH') from None
+        why = "no such file or directory" if "/" in argv[0] else "executable file not found in $PATH"
+        raise StartError(f'exec: "{argv[0]}": {why}') from None
     except OSError as error:
         raise StartError(f'exec: "{argv[0]}": {error.strerror}') from error

@@ -6,6 +6,7 @@ never replaced by something else.
 
 import re
 import sys
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BUSYBOX_PATH: Final = "/bin:/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 _PROGRAMS: Final = "ocicat.cluster.pods.programs"
+PACKAGES: Final = str(Path(__file__).resolve().parents[4])
+"""Where our own package is, which the images that are programs of ours run."""
 AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Where images keep the certificates that they trust."""
 
@@ -37,7 +40,7 @@ def _python(name: str, *words: str) -> Image:
         name=name,
         kind="python",
         command=(sys.executable, "-m", *words),
-        environment=(("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")),
+        environment=(("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONPATH", PACKAGES)),
     )
 
 

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final
 
 from ocicat.base.errors import OcicatError
-from ocicat.cluster.pods.images.known import AUTHORITIES, BUILT_IN, Image, plain
+from ocicat.cluster.pods.images.known import AUTHORITIES, BUILT_IN, PACKAGES, Image, plain
 
 _SHOWN: Final = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/lib32", "usr/libexec", "usr/share")
 _HOST_AUTHORITIES: Final = (AUTHORITIES, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -110,6 +111,7 @@ class Images:
         self._debian: Final = debian
         self._authority: Final = authority
         self._made: Final[dict[str, Made]] = {}
+        self._making: Final = threading.Lock()
 
     def names(self) -> list[str]:
         """Return the names of all images."""
@@ -138,14 +140,27 @@ class Images:
         image = self.image(reference)
         if image.kind == "folder":
             return Made(image, Path(image.folder), [])
-        if image.name not in self._made:
-            self._made[image.name] = self._make(image)
-        return self._made[image.name]
+        with self._making:
+            if image.name not in self._made:
+                self._made[image.name] = self._make(image)
+            return self._made[image.name]
 
     def _make(self, image: Image) -> Made:
-        folder = self._folder / "made" / image.name.replace("/", "%")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        """Make an image anew: the machine's programs may be others than last time.
+
+        What was made before stays, since containers may run on it, of this node or of another.
+        """
+        made = self._folder / "made"
+        made.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{image.name.replace('/', '%')}.", dir=made))
+        folder.chmod(0o755)
+        try:
+            return self._filled(image, folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _filled(self, image: Image, folder: Path) -> Made:
         binds = _base(folder)
         self._trust(folder)
         match image.kind:
@@ -302,7 +317,7 @@ def _crashes_on_timeouts(program: Path) -> bool:
 def _python_binds() -> list[tuple[str, str, bool]]:
     """Return what this Python and our package need, at the very places where they are."""
     places = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
-    places.add(str(Path(__file__).resolve().parents[4]))
+    places.add(PACKAGES)
     outer = [
         place
         for place in sorted(places)
