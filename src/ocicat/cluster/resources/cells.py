@@ -112,7 +112,10 @@ def _pod_ready(thing: Thing, now_ns: int) -> str:
 
 
 def _pod_restarts(thing: Thing, now_ns: int) -> str:
-    statuses = rows(thing, "status.containerStatuses")
+    undone = [row for row in rows(thing, "status.conditions") if row.get("type") == "Initialized"]
+    # While init containers run, it is they that may fail again and again.
+    running_up = bool(undone) and undone[0].get("status") != "True"
+    statuses = rows(thing, "status.initContainerStatuses" if running_up else "status.containerStatuses")
     count = sum(int(row.get("restartCount") or 0) for row in statuses)
     ends = [str(end) for row in statuses if (end := part(row, "lastState.terminated.finishedAt"))]
     return f"{count} ({age(max(ends), now_ns)} ago)" if count and ends else str(count)
