@@ -331,6 +331,7 @@ def test_creation_and_update_keep_what_is_the_servers():
     }
     found = meta.born(forged, uid="u", time="t", suffix="")
     assert found["metadata"] == {"name": "x", "uid": "u", "creationTimestamp": "t", "generation": 1}
+    assert "generation" not in meta.born(forged, uid="u", time="t", suffix="", counted=False)["metadata"]
     named = meta.born({"metadata": {"generateName": "web-"}}, uid="u", time="t", suffix="abcde")
     assert named["metadata"]["name"] == "web-abcde"
     changed = meta.carried_over({"metadata": {"name": "x", "uid": "v"}, "spec": 2}, found)
@@ -399,3 +400,10 @@ def test_what_a_watcher_with_a_selector_sees(before, after, event):
     if event == "DELETED":
         assert found[1]["metadata"]["resourceVersion"] == "7"
     assert event_of(change, Interest("other", parse_labels("a=b"))) is None
+
+
+def test_kinds_that_count_generations():
+    """As upstream: what a controller acts on, not what is only kept (ConfigMap, Secret) or kept otherwise."""
+    counted = {kind.kind for kind in BUILTIN.kinds if kind.stored and kind.counts_generations}
+    assert {"Deployment", "Job", "NetworkPolicy", "Tier", "CustomResourceDefinition"} <= counted
+    assert not {"ConfigMap", "Secret", "Pod", "Service", "Namespace", "Node", "ControllerRevision"} & counted

@@ -54,7 +54,8 @@ class Objects:
         """Create the object in `body`. Raises ApiError."""
         thing, warnings = self._read(kind, namespace, "", body, context)
         time = rfc3339(self._core.now_ns())
-        thing = meta.born(thing, uid=self._core.chance.uid(), time=time, suffix=self._core.chance.suffix())
+        uid, suffix = self._core.chance.uid(), self._core.chance.suffix()
+        thing = meta.born(thing, uid=uid, time=time, suffix=suffix, counted=kind.counts_generations)
         if kind.status_apart:
             thing.pop(STATUS, None)
         name = str(thing["metadata"].get("name", ""))
@@ -114,7 +115,8 @@ class Objects:
             if metadata_of(wanted).get("resourceVersion"):
                 raise conflict(kind.plural, kind.group, name)
             merged = managed.after_apply(None, wanted, writer, time, node, self._core.schemas, force=force)
-            born = meta.born(merged, uid=self._core.chance.uid(), time=time, suffix="")
+            uid, counted = self._core.chance.uid(), kind.counts_generations
+            born = meta.born(merged, uid=uid, time=time, suffix="", counted=counted)
             if kind.status_apart:
                 born.pop(STATUS, None)
             admitted = self._admission.admit(kind, None, defaulted(kind, born), context.user)

@@ -23,6 +23,14 @@ class Emptier:
 
         Raises ApiError, UnreachableError.
         """
+        try:
+            return await self._step(namespace)
+        except ApiError as error:
+            if error.code == 404:
+                return False  # it is gone already
+            raise
+
+    async def _step(self, namespace: Thing) -> bool:
         if not is_going(namespace) or FINALIZER not in (spec_of(namespace).get("finalizers") or ()):
             return False
         path = f"/api/v1/namespaces/{name_of(namespace)}"

@@ -100,7 +100,8 @@ def deleted(kind: Kind, thing: Mapping[str, Any], options: Options, now_ns: int)
     if "deletionTimestamp" not in metadata or shorter:
         metadata["deletionTimestamp"] = rfc3339(now_ns + grace_s * 1_000_000_000)
         metadata["deletionGracePeriodSeconds"] = grace_s
-        metadata["generation"] = int(metadata.get("generation") or 0) + 1
+        if metadata.get("generation"):
+            metadata["generation"] = int(metadata["generation"]) + 1
     if finalizers:
         metadata["finalizers"] = finalizers
     else:

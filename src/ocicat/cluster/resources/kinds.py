@@ -14,6 +14,10 @@ from ocicat.cluster.resources.errors import qualified
 ALL_VERBS: Final = (
     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
 )  # fmt: skip
+_COUNTED: Final = (
+    "apiextensions.k8s.io", "apps", "batch", "networking.k8s.io", "policy", "policy.networking.k8s.io",
+    "projectcalico.org", "scheduling.k8s.io",
+)  # fmt: skip
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -72,6 +76,15 @@ class Kind(msgspec.Struct, frozen=True):
     def singular(self) -> str:
         """Return the singular name."""
         return self.single or self.kind.lower()
+
+    @property
+    def counts_generations(self) -> bool:
+        """Whether objects have a generation, which counts the changes of what is wanted; upstream's do where
+        a controller acts on the kind.
+        """
+        if self.custom or self.plural == "replicationcontrollers":
+            return True
+        return self.group in _COUNTED and self.plural != "controllerrevisions"
 
     @property
     def resource(self) -> str:

@@ -170,12 +170,18 @@ _SERVERS_OWN: Final = ("uid", "resourceVersion", "creationTimestamp", "deletionT
                        "deletionGracePeriodSeconds", "generation", "selfLink")  # fmt: skip
 
 
-def born(thing: Mapping[str, Any], *, uid: str, time: str, suffix: str) -> dict[str, Any]:
-    """Return `thing` as it is created: identity from the server, `suffix` put to a `generateName`."""
+def born(
+    thing: Mapping[str, Any], *, uid: str, time: str, suffix: str, counted: bool = True
+) -> dict[str, Any]:
+    """Return `thing` as it is created: identity from the server, `suffix` put to a `generateName`.
+
+    With `counted`, it begins with generation 1; kinds that nobody acts on by degrees have none.
+    """
     metadata = {key: value for key, value in metadata_of(thing).items() if key not in _SERVERS_OWN}
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = metadata["generateName"][:58] + suffix
-    return {**thing, "metadata": {**metadata, "uid": uid, "creationTimestamp": time, "generation": 1}}
+    metadata |= {"uid": uid, "creationTimestamp": time, **({"generation": 1} if counted else {})}
+    return {**thing, "metadata": metadata}
 
 
 def carried_over(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,8 +192,8 @@ def carried_over(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, An
     metadata |= {key: before[key] for key in _SERVERS_OWN if key in before}
     if "generateName" in before:
         metadata["generateName"] = before["generateName"]
-    if _desired(new) != _desired(old):
-        metadata["generation"] = int(before.get("generation") or 0) + 1
+    if before.get("generation") and _desired(new) != _desired(old):
+        metadata["generation"] = int(before["generation"]) + 1
     return {**new, "metadata": metadata}
 
 
