@@ -83,6 +83,7 @@ async def serving(
         Health(hub, collector),
         console,
         access or Access(),
+        timer,
     )
     async with TestClient(TestServer(app)) as client:
         yield HubApp(hub, timer, client)

@@ -18,6 +18,8 @@ from ocicat.ports.flowstore import Window
 DEFAULT_LIMIT: Final = 500
 MOST: Final = 20_000
 DEFAULT_FROM: Final = "-3600"
+MOST_STEPS: Final = 20_000
+"""Slices of time in one answer."""
 
 
 class BadRequestError(OcicatError, ValueError):
@@ -86,6 +88,13 @@ def number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
     if not text.isdecimal():
         raise BadRequestError(f"{name} is a whole number, not {text!r}")
     return min(int(text), most)
+
+
+def step_ns(query: Mapping[str, str], window: Window, default_ns: int) -> int:
+    """Return the step of `step_s`, longer where it would make too many slices. Raises BadRequestError."""
+    wanted = max(1, number(query, "step_s", default_ns // NS, 86_400)) * NS
+    span = window.end_ns - window.start_ns
+    return max(wanted, -(-span // MOST_STEPS // NS) * NS)
 
 
 def one_of(query: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:

@@ -5,10 +5,11 @@ Source: docs/explanation/console-api.md, console/src/api/views.ts (`Board`, `End
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ocicat.api.documents import connection, moment, shown_name
+from ocicat.api.sight import ALL, HIDDEN, Sight
 from ocicat.api.views import places, reported_once
 from ocicat.engine.convert import BUILT_IN_TIERS
 from ocicat.engine.explain import rule_text
@@ -33,9 +34,18 @@ _Named = tuple[HitKind, str, str]
 
 
 def board(
-    plan: Plan | None, view: PolicyView, found: Iterable[Found], window: Window, step_ns: int
+    plan: Plan | None,
+    view: PolicyView,
+    found: Iterable[Found],
+    window: Window,
+    step_ns: int,
+    sight: Sight = ALL,
 ) -> dict[str, Any]:
-    """Return the tiers in order, the policies of each in order, and how often each decided."""
+    """Return the tiers in order, the policies of each in order, and how often each decided.
+
+    Policies of namespaces that may not be seen are left out. Those without namespace are there, since they
+    judge everybody's flows, but what they say only where it may be read.
+    """
     tally = _Tally(window, step_ns)
     for item in found:
         tally.add(item)
@@ -45,8 +55,13 @@ def board(
     cards: dict[str, list[dict[str, Any]]] = {}
     for key in sorted(plan.policies, key=lambda key: plan.policies[key].rank):
         policy = plan.policies[key]
-        card = _card(plan, view, policy, selected.get(key, []), tally)
-        cards.setdefault(policy.tier, []).append(card)
+        if key.namespace and not sight.sees(key.namespace):
+            continue
+        applied = [name for name in selected.get(key, []) if sight.sees(name.partition("/")[0])]
+        card = _card(plan, view, policy, applied, tally)
+        cards.setdefault(policy.tier, []).append(
+            card if sight.sees_policy(key.namespace) else _without_words(card)
+        )
     tiers = [
         {
             "name": tier.name,
@@ -172,6 +187,11 @@ def _card(plan: Plan, view: PolicyView, policy: Policy, selected: list[str], tal
     }
 
 
+def _without_words(card: dict[str, Any]) -> dict[str, Any]:
+    rules = [{**rule, "text": HIDDEN} for rule in card["rules"]]
+    return {**card, "selector": "", "selects": "", "yaml": "", "rules": rules}
+
+
 def _selects(key: PolicyKey, selector: str) -> str:
     what = "all pods" if selector in ("", "all()") else f"pods with {selector}"
     return f"{what} in {key.namespace}" if key.namespace else what
@@ -189,13 +209,25 @@ def _ref(plan: Plan, key: PolicyKey) -> dict[str, Any]:
 # --- endpoints ----------------------------------------------------------------------------------------------
 
 
-def endpoints(plan: Plan | None, found: Iterable[Found], namespace: str) -> list[dict[str, Any]]:
-    """Return the workloads of the cluster, of one namespace where it is given, and what they talk to."""
+def endpoints(
+    plan: Plan | None,
+    found: Iterable[Found],
+    namespace: str,
+    sees: Callable[[str], bool] = lambda namespace: True,
+) -> list[dict[str, Any]]:
+    """Return the workloads of the cluster, of one namespace where it is given, and what they talk to.
+
+    Only those of namespaces that may be seen.
+    """
     if plan is None:
         return []
     groups: dict[tuple[str, str], list[Entity]] = {}
     for entity in plan.entities.values():
-        if entity.key.kind is EntityKind.WORKLOAD and namespace in ("", entity.key.namespace):
+        if (
+            entity.key.kind is EntityKind.WORKLOAD
+            and namespace in ("", entity.key.namespace)
+            and sees(entity.key.namespace)
+        ):
             groups.setdefault((entity.key.namespace, _group(entity)), []).append(entity)
     traffic = _Traffic(found, groups.keys())
     return [_endpoint(plan, place, groups[place], traffic) for place in sorted(groups)]

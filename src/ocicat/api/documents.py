@@ -74,7 +74,9 @@ def flows_of(found: Iterable[Found], bucket_ns: int | None = None) -> list[Flow]
         flow = Flow.of(item.variant, item.start_ns, item.end_ns, item.counts)
         if bucket_ns:
             start = bucket * bucket_ns
-            flow = msgspec.structs.replace(flow, start_ns=start, end_ns=start + bucket_ns)
+            # Old flows are kept in windows that are longer than a bucket, and say so.
+            end = flow.end_ns if flow.end_ns - flow.start_ns > 2 * bucket_ns else start + bucket_ns
+            flow = msgspec.structs.replace(flow, start_ns=start, end_ns=end)
         before = joined.get((flow.key, bucket))
         joined[flow.key, bucket] = before.joined(flow) if before else flow
     return sorted(joined.values(), key=lambda flow: (-flow.start_ns, identity(flow.key)))

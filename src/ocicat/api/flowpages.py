@@ -9,7 +9,6 @@ from ocicat.api.documents import BUCKET_NS, Flow, flows_of
 from ocicat.ports.flowhub import FlowHub
 
 SERIES_POINTS: Final = 30
-GROUPS: Final = ("connection", "reporter")
 
 
 def asked_of(hub: FlowHub, query: Mapping[str, str]) -> Question:
@@ -17,10 +16,17 @@ def asked_of(hub: FlowHub, query: Mapping[str, str]) -> Question:
     return question(query, hub.now_ns(), hub.oldest_ns())
 
 
-async def grouped(hub: FlowHub, asked: Question, group: str) -> tuple[list[Flow], Mapping[str, Any]]:
-    """Return the flows: by key and bucket for `reporter`, else by key over the window, then with series."""
+async def grouped(
+    hub: FlowHub, asked: Question, group: str, upto: int | None = None
+) -> tuple[list[Flow], Mapping[str, Any]]:
+    """Return the flows: by key and bucket for `reporter`, else by key over the window, then with series.
+
+    Of records up to a position, where it is given.
+    """
     if group == "reporter":
-        return flows_of(await hub.found(asked.window, asked.filter, BUCKET_NS), BUCKET_NS), {}
-    flows = flows_of(await hub.found(asked.window, asked.filter))
+        found = await hub.found(asked.window, asked.filter, BUCKET_NS, upto)
+        return flows_of(found, BUCKET_NS), {}
+    flows = flows_of(await hub.found(asked.window, asked.filter, None, upto))
     step = views.step_of(asked.window, SERIES_POINTS)
-    return flows, views.byte_series(await hub.found(asked.window, asked.filter, step), asked.window, step)
+    slices = await hub.found(asked.window, asked.filter, step, upto)
+    return flows, views.byte_series(slices, asked.window, step)

@@ -4,7 +4,6 @@ Ours differs where the original surprises: a stream that starts before history b
 is, late records reach it, and nothing that counts nothing is sent. Source: spec/flows-and-console §2, §4.
 """
 
-import contextlib
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
@@ -79,16 +78,14 @@ class FlowService:
 
     async def _stream(self, request: pb.FlowStreamRequest, context: Any) -> AsyncIterator[Flow]:
         filter_ = await self._filter(request.filter, context)
-        matches = self._hub.matcher(filter_)
-        before: list[Flow] = []
-        with contextlib.ExitStack() as stack:
-            async with self._hub.settled():
-                listener = stack.enter_context(self._hub.listen())
-                if request.start_time_gte:
-                    window = self._since(request.start_time_gte)
-                    before = flows_of(await self._hub.found(window, filter_, BUCKET_NS), BUCKET_NS)
-            for flow in reversed(before):
-                yield flow
+        with self._hub.listen() as listener:
+            # Nothing awaits in between: what comes after this position, the listener hears.
+            began, matches = self._hub.position, self._hub.matcher(filter_)
+            if request.start_time_gte:
+                window = self._since(request.start_time_gte)
+                before = flows_of(await self._hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
+                for flow in reversed(before):
+                    yield flow
             async for group in listener:
                 for flow in buckets_of(live.record for live in group if matches(live.record.variant)):
                     yield flow

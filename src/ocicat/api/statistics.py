@@ -8,32 +8,20 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 import grpc
-import msgspec
 
 from ocicat.api.moments import BUCKET_NS, NS, window_of
+from ocicat.api.policycounts import VERBS, Group, groups_of
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
 from ocicat.api.protofilters import policy_document
 from ocicat.api.records import hit_message
 from ocicat.api.whiskerfilters import BadFiltersError, filter_of
-from ocicat.model.flow import Action, Hit, HitKind, Reporter
+from ocicat.model.flow import Hit, Reporter
 from ocicat.model.flowfilter import EVERYTHING, Filter, hit_test
 from ocicat.model.record import FlowCounts, FlowKey
 from ocicat.ports.flowhub import FlowHub, Found
 
-_VERBS: Final = {Action.ALLOW: "allowed", Action.DENY: "denied", Action.PASS: "passed"}
-_SERIES: Final = tuple(f"{verb}_{way}" for verb in _VERBS.values() for way in ("in", "out"))
-
-
-class _Group(msgspec.Struct, frozen=True):
-    """What is counted together."""
-
-    kind: HitKind
-    namespace: str
-    name: str
-    tier: str
-    rule: tuple[Reporter, int] | None
-    """Direction and index, where rules are told apart."""
+_SERIES: Final = tuple(f"{verb}_{way}" for verb in VERBS.values() for way in ("in", "out"))
 
 
 class StatisticsService:
@@ -78,32 +66,19 @@ def results_of(
 ) -> list[pb.StatisticsResult]:
     """Return the results of sums by bucket, in order of tier, namespace, name and rule."""
     matches = hit_test(wanted)
-    sums: dict[_Group, dict[int, dict[str, int]]] = {}
-    samples: dict[_Group, Hit] = {}
+    sums: dict[Group, dict[int, dict[str, int]]] = {}
+    samples: dict[Group, Hit] = {}
     for item in found:
         x = item.start_ns // BUCKET_NS * (BUCKET_NS // NS) if request.time_series else 0
-        for group, hit in _groups(item.variant.key, by_rule=request.group_by == pb.PolicyRule):
+        for group, hit in groups_of(item.variant.key, by_rule=request.group_by == pb.PolicyRule):
             if not matches(hit):
                 continue
             samples.setdefault(group, hit)
             point = sums.setdefault(group, {}).setdefault(x, dict.fromkeys(_SERIES, 0))
             for way, count in _counts(item.variant.key, item.counts, request.type):
-                point[f"{_VERBS[hit.action]}_{way}"] += count
-    ordered = sorted(sums, key=lambda group: (group.tier, group.namespace, group.name, str(group.rule)))
+                point[f"{VERBS[hit.action]}_{way}"] += count
+    ordered = sorted(sums, key=lambda group: group.place)
     return [_result(group, samples[group], sums[group], request) for group in ordered]
-
-
-def _groups(key: FlowKey, *, by_rule: bool) -> list[tuple[_Group, Hit]]:
-    """Return what the hits of a key count for. A hit in both traces counts once (§4.6)."""
-    groups: dict[tuple[_Group, Action], Hit] = {}
-    for hit in (*key.enforced, *key.pending):
-        if hit.kind is HitKind.PROFILE:
-            continue
-        named = hit.trigger or hit
-        rule = (key.reporter, hit.rule_index) if by_rule else None
-        group = _Group(named.kind, named.namespace, named.name, hit.tier, rule)
-        groups.setdefault((group, hit.action), hit)
-    return [(group, hit) for (group, _), hit in groups.items()]
 
 
 def _counts(key: FlowKey, counts: FlowCounts, kind: int) -> list[tuple[str, int]]:
@@ -114,7 +89,7 @@ def _counts(key: FlowKey, counts: FlowCounts, kind: int) -> list[tuple[str, int]
 
 
 def _result(
-    group: _Group, hit: Hit, points: dict[int, dict[str, int]], request: pb.StatisticsRequest
+    group: Group, hit: Hit, points: dict[int, dict[str, int]], request: pb.StatisticsRequest
 ) -> pb.StatisticsResult:
     direction = pb.Any
     if group.rule is not None:

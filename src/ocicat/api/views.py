@@ -84,10 +84,16 @@ def history(found: Iterable[Found], window: Window, step_ns: int) -> list[dict[s
     return points
 
 
-def ends_of(kinds: Sequence[tuple[int, Variant]], plan: Plan | None) -> dict[str, Any]:
-    """Return who both ends are: labels, pods, addresses that were seen."""
+def ends_of(
+    kinds: Sequence[tuple[int, Variant]], plan: Plan | None, sees: Callable[[str], bool]
+) -> dict[str, Any]:
+    """Return who both ends are: labels, pods (of namespaces that may be seen), addresses on flows."""
     key = kinds[0][1].key
-    return {side: _end(side, key, [variant for _, variant in kinds], plan) for side in ("source", "dest")}
+    variants = [variant for _, variant in kinds]
+    return {
+        side: _end(side, key, variants, plan if sees(getattr(key, f"{side}_namespace")) else None)
+        for side in ("source", "dest")
+    }
 
 
 def _end(side: str, key: FlowKey, variants: list[Variant], plan: Plan | None) -> dict[str, Any]:
@@ -192,13 +198,18 @@ def top(found: Iterable[Found], by: str, measure: str, limit: int) -> dict[str, 
 # --- the graph ----------------------------------------------------------------------------------------------
 
 
-def graph(found: Iterable[Found], plan: Plan | None) -> dict[str, Any]:
-    """Return workloads as nodes, connection kinds as edges."""
+def graph(
+    found: Iterable[Found], plan: Plan | None, sees: Callable[[str], bool] = lambda namespace: True
+) -> dict[str, Any]:
+    """Return workloads as nodes, connection kinds as edges; replicas of namespaces that may be seen."""
     nodes: dict[str, dict[str, Any]] = {}
     edges: dict[str, dict[str, Any]] = {}
     for item in reported_once(found):
         key = item.variant.key
-        source, dest = (_node(nodes, item.variant, side, plan) for side in ("source", "dest"))
+        source, dest = (
+            _node(nodes, item.variant, side, plan if sees(getattr(key, f"{side}_namespace")) else None)
+            for side in ("source", "dest")
+        )
         edge = edges.setdefault(connection(key), _edge(key, source, dest))
         edge["bytes"] += _bytes(item)
         denied = key.action is Action.DENY

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
+from ocicat.api.sight import ALL, HIDDEN, Sight
 from ocicat.api.views import workloads
 from ocicat.engine.evaluate import report
 from ocicat.engine.explain import rule_text
@@ -27,9 +28,12 @@ _STAND_IN: Final = Address(4, 240 << 24)
 
 
 def walks_of(
-    plan: Plan | None, view: PolicyView, key: FlowKey, variants: Iterable[Variant]
+    plan: Plan | None, view: PolicyView, key: FlowKey, variants: Iterable[Variant], sight: Sight = ALL
 ) -> dict[str, Any]:
-    """Return the walks at both ends; None where no policy can apply, or where staged ones change nothing."""
+    """Return the walks at both ends; None where no policy can apply, or where staged ones change nothing.
+
+    There is none at an end whose namespace may not be seen, and no rule of a policy that may not be read.
+    """
     if plan is None:
         return NOTHING
     known = list(variants)
@@ -38,8 +42,9 @@ def walks_of(
     packet = _packet(key, source_address, dest_address)
     if packet is None:
         return NOTHING
-    egress, staged_egress = _walks(plan, view, source, packet, Reporter.SRC, key.source_name)
-    ingress, staged_ingress = _walks(plan, view, dest, packet, Reporter.DST, key.dest_name)
+    walks = _Walks(plan, view, packet, sight)
+    egress, staged_egress = walks.at(source, Reporter.SRC, key.source_name)
+    ingress, staged_ingress = walks.at(dest, Reporter.DST, key.dest_name)
     return {
         "egress": egress,
         "ingress": ingress,
@@ -78,27 +83,37 @@ def _packet(key: FlowKey, source: Address, dest: Address) -> Packet | None:
     return Packet(source, dest, protocol, key.dest_port % 65536)
 
 
-def _walks(
-    plan: Plan, view: PolicyView, end: Entity | None, packet: Packet, reporter: Reporter, name: str
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    if end is None:
-        return None, None
-    said = report(plan, end.key, packet, reporter)
-    direction = Direction.EGRESS if reporter is Reporter.SRC else Direction.INGRESS
-    tiers = plan.classes[plan.endpoints[end.key].class_id(direction)].tiers
-    about = {"direction": direction.value.capitalize(), "namespace": end.key.namespace, "name": name}
-    walk = _Walk(plan, view, direction, name)
-    enforced = {
-        **about,
-        "verdict": said.action.value,
-        "tiers": walk.tiers(tiers, said.enforced, staged=False),
-    }
-    pending = {
-        **about,
-        "verdict": said.pending_action.value,
-        "tiers": walk.tiers(tiers, said.pending, staged=True),
-    }
-    return enforced, pending if _decisions(said.pending) != _decisions(said.enforced) else None
+class _Walks:
+    """The walks of one packet."""
+
+    def __init__(self, plan: Plan, view: PolicyView, packet: Packet, sight: Sight) -> None:
+        self._plan = plan
+        self._view = view
+        self._packet = packet
+        self._sight = sight
+
+    def at(
+        self, end: Entity | None, reporter: Reporter, name: str
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Return the enforced walk at an end, and the pending one where it differs."""
+        if end is None or not self._sight.sees(end.key.namespace):
+            return None, None
+        said = report(self._plan, end.key, self._packet, reporter)
+        direction = Direction.EGRESS if reporter is Reporter.SRC else Direction.INGRESS
+        tiers = self._plan.classes[self._plan.endpoints[end.key].class_id(direction)].tiers
+        about = {"direction": direction.value.capitalize(), "namespace": end.key.namespace, "name": name}
+        walk = _Walk(self._plan, self._view, direction, name, self._sight)
+        enforced = {
+            **about,
+            "verdict": said.action.value,
+            "tiers": walk.tiers(tiers, said.enforced, staged=False),
+        }
+        pending = {
+            **about,
+            "verdict": said.pending_action.value,
+            "tiers": walk.tiers(tiers, said.pending, staged=True),
+        }
+        return enforced, pending if _decisions(said.pending) != _decisions(said.enforced) else None
 
 
 def _decisions(trace: Trace) -> list[object]:
@@ -108,11 +123,12 @@ def _decisions(trace: Trace) -> list[object]:
 class _Walk:
     """One end and direction of a walk."""
 
-    def __init__(self, plan: Plan, view: PolicyView, direction: Direction, name: str) -> None:
+    def __init__(self, plan: Plan, view: PolicyView, direction: Direction, name: str, sight: Sight) -> None:
         self._plan = plan
         self._view = view
         self._direction = direction
         self._name = name
+        self._sight = sight
 
     def tiers(self, slices: Iterable[TierSlice], trace: Trace, *, staged: bool) -> list[dict[str, Any]]:
         """Return what each tier said, in order."""
@@ -171,7 +187,9 @@ class _Walk:
             if (key.kind, key.namespace, self._plan.names[key]) == (named.kind, named.namespace, named.name):
                 written = self._view.written(key)
                 rules = self._plan.policies[key].rules(self._direction) or ()
-                if 0 <= hit.rule_index < len(rules):
+                if not self._sight.sees_policy(key.namespace):
+                    step["text"] = HIDDEN
+                elif 0 <= hit.rule_index < len(rules):
                     step["text"] = rule_text(rules[hit.rule_index])
                 step["yaml"] = written.yaml
                 step["lines"] = written.lines.get((self._direction, hit.rule_index), (0, 0))

@@ -2,26 +2,41 @@
 
 Loopback by default. Requests name a host that we expect (`localhost` with any port, since forwards have any),
 and browsers' requests come from a page of such a host; both keep other pages out. When exposed, everything
-but health needs the bearer token. Source: docs/explanation/console-api.md, spec/flows-and-console §7.
+but health needs a token or a session. Source: docs/explanation/console-api.md, spec/flows-and-console §7.
 """
 
-import hmac
 import ipaddress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from ocicat.api.asking import BadRequestError
+from ocicat.api.door import LOGIN, VISITOR, Door, Sessions, token_of
 from ocicat.api.headers import SECURITY
 from ocicat.api.health import Health
+from ocicat.api.login import LoginPage
+from ocicat.api.replies import failure
 from ocicat.api.rest import FlowApi
+from ocicat.api.sight import SIGHT
 from ocicat.api.whisker import WhiskerApi, WhiskerError
+from ocicat.ports.clock import Clock
+from ocicat.ports.reviewer import ReviewError
 
-OPEN_PATHS: Final = ("/healthz", "/readyz")
+OPEN_PATHS: Final = ("/healthz", "/readyz", "/login", "/logout")
+OF_PROGRAMS: Final = ("/api/", "/whisker-backend/", "/metrics")
+"""What these begin with is asked by programs, which are told to bring a token; people get the login page."""
+BODY_BYTES: Final = 64 * 1024
+"""No request of ours has a longer body."""
+
+PREPARED: Final = web.RequestKey("prepared", bool)
+"""There once the head of an answer is on its way."""
+
+log: Final = structlog.get_logger("ocicat.hub")
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -29,22 +44,25 @@ class Access(msgspec.Struct, frozen=True):
 
     hosts: frozenset[str] = frozenset()
     """Names beside `localhost` and loopback addresses by which the hub may be called."""
-    token: str = ""
-    """The bearer token that is asked for; empty on loopback."""
+    door: Door = Door()
 
 
 def application(
-    flows: FlowApi, whisker: WhiskerApi, health: Health, console: Path | None, access: Access
+    flows: FlowApi, whisker: WhiskerApi, health: Health, console: Path | None, access: Access, clock: Clock
 ) -> web.Application:
     """Return the application; `console` is the folder of the built page, None where there is none."""
-    app = web.Application(middlewares=[_guarded(access), _told])
+    sessions = Sessions(clock)
+    app = web.Application(middlewares=[_guarded(access, sessions), _told], client_max_size=BODY_BYTES)
+    app[LOGIN] = access.door.login
+    app.on_response_prepare.append(_note_prepared)
     app.add_routes(
         [
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
             web.get("/metrics", health.metrics),
-            web.get("/whisker-backend/flows", whisker.flows),
+            web.get("/whisker-backend/flows", whisker.flows, allow_head=False),
             web.get("/whisker-backend/flows-filter-hints", whisker.hints),
+            *LoginPage(access.door, sessions).routes(),
             *flows.routes(),
         ]
     )
@@ -53,33 +71,54 @@ def application(
     return app
 
 
-def _guarded(access: Access) -> Middleware:
+def _guarded(access: Access, sessions: Sessions) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_expected(_hostname(request.host), access):
+        if not is_expected(_hostname(request.host), access.hosts):
             return failure(403, f"this hub is not called {request.host!r}; use localhost, or --allow-host")
         origin = request.headers.get("Origin")
-        if origin is not None and not is_expected(urlsplit(origin).hostname or "", access):
+        if origin is not None and not is_expected(_hostname_of_url(origin), access.hosts):
             return failure(403, f"requests from {origin!r} are not taken")
-        if access.token and request.path not in OPEN_PATHS and not _has_token(request, access.token):
-            refused = failure(401, "a bearer token is needed: Authorization: Bearer …")
-            refused.headers["WWW-Authenticate"] = "Bearer"
-            return refused
-        response = await handler(request)
+        try:
+            if request.path not in OPEN_PATHS:
+                visitor = await access.door.visitor(token_of(request, sessions))
+                if visitor is None:
+                    return _refused(request)
+                request[SIGHT], request[VISITOR] = visitor.sight, visitor.name
+            response = await handler(request)
+        except ReviewError as error:
+            log.warning("hub.review_failed", error=str(error))
+            return failure(503, "the cluster does not say who you are: try again")
         if not response.prepared:
-            response.headers.update(SECURITY)
+            response.headers.update({**SECURITY, **response.headers})
         return response
 
     return guard
 
 
+def _refused(request: web.Request) -> web.Response:
+    is_page = not request.path.startswith(OF_PROGRAMS) and not PurePosixPath(request.path).suffix
+    if is_page and request.method == "GET":
+        return web.Response(status=303, headers={"Location": "/login", **SECURITY})
+    refused = failure(401, "a token is needed: log in at /login, or send Authorization: Bearer …")
+    refused.headers["WWW-Authenticate"] = "Bearer"
+    return refused
+
+
 def _hostname(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
+    return _hostname_of_url(f"//{host}")
 
 
-def is_expected(hostname: str, access: Access) -> bool:
+def _hostname_of_url(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_expected(hostname: str, hosts: frozenset[str] = frozenset()) -> bool:
     """Tell whether a host name is ours: `localhost`, a loopback address, or one that was allowed."""
-    if hostname == "localhost" or hostname in access.hosts:
+    if hostname == "localhost" or hostname in hosts:
         return True
     try:
         return ipaddress.ip_address(hostname).is_loopback
@@ -87,9 +126,8 @@ def is_expected(hostname: str, access: Access) -> bool:
         return False
 
 
-def _has_token(request: web.Request, token: str) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+async def _note_prepared(request: web.Request, _response: web.StreamResponse) -> None:
+    request[PREPARED] = True
 
 
 @web.middleware
@@ -103,16 +141,22 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
         body = msgspec.json.encode({"error": str(error)}) + b"\n"
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return web.Response(status=error.status, body=body, headers=headers)
-    except web.HTTPMethodNotAllowed:
-        return failure(405, "only GET is answered")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        refused = failure(405, f"{request.method} is not answered here; {allowed} is")
+        refused.headers["Allow"] = allowed
+        return refused
     except web.HTTPException as error:
-        return web.Response(status=error.status, text=f"{error.status} {error.reason}\n")
-
-
-def failure(status: int, message: str, column: int = 0) -> web.Response:
-    """Return `{"error": …}` with a status."""
-    body = {"error": message} | ({"column": column} if column else {})
-    return web.json_response(body, status=status, headers=SECURITY)
+        return failure(error.status, error.text or error.reason)
+    except (ConnectionError, ReviewError):
+        raise
+    except Exception:
+        # The outermost place of a request: it fails alone, and the log says why.
+        log.exception("hub.request_failed", method=request.method, path=request.path)
+        if PREPARED in request and request.transport is not None:
+            # Part of the answer is on its way: only a broken connection says that it is not all.
+            request.transport.abort()
+        return failure(500, "the hub failed; its log says why")
 
 
 class Page:
@@ -125,7 +169,9 @@ class Page:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Return a file, or the page."""
         wanted = request.match_info["path"]
-        if wanted.startswith(("api/", "whisker-backend/")):
+        if wanted.startswith("api/"):
+            return failure(404, f"there is no path /{wanted}; /api/v1/openapi.json has those that are")
+        if wanted.startswith("whisker-backend/"):
             return web.Response(status=404, text="404 page not found\n")
         if self._folder is None:
             text = (

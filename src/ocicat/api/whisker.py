@@ -3,7 +3,6 @@
 Source: spec/flows-and-console §7 (paths, parameters, answers, errors), §4 (lists, streams, hints).
 """
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, flows_of, shown_name, whisker
 from ocicat.api.moments import instant, window_of
+from ocicat.api.sight import seen_hub
 from ocicat.api.sse import Events
 from ocicat.api.whiskerfilters import BadFiltersError, filters_of
 from ocicat.base.errors import OcicatError
@@ -65,54 +65,41 @@ class WhiskerApi:
         if request.query.get("watch") == "true":
             return await self._watch(request, filter_, start)
         end = _seconds(request.query, "startTimeLt")
-        flows = await self._list(filter_, start, end, request.query.getall("sortBy", []))
+        hub = seen_hub(self._hub, request)
+        flows = await _listed(hub, filter_, start, end, request.query.getall("sortBy", []))
         body = {
             "total": {"totalPages": int(bool(flows)), "totalResults": len(flows)},
             "items": list(map(whisker, flows)),
         }
         return web.Response(body=msgspec.json.encode(body), headers={"Content-Type": JSON})
 
-    async def _list(self, filter_: Filter, start: int, end: int, sorts: list[str]) -> list[Flow]:
-        if len(sorts) > 1 or not set(sorts) <= SORTS.keys():
-            raise WhiskerError(500, "Internal Server Error")
-        try:
-            window = window_of(start, end, self._hub.now_ns())
-        except ValueError as error:
-            raise WhiskerError(500, "Internal Server Error") from error
-        flows = flows_of(await self._hub.found(window, filter_))
-        if sorts and (field := SORTS[sorts[0]]) is not None:
-            flows.sort(key=lambda flow: str(getattr(flow.key, field)))
-        return flows
-
     async def _watch(self, request: web.Request, filter_: Filter, start: int) -> web.StreamResponse:
+        hub = seen_hub(self._hub, request)
         events = Events(request)
-        matches = self._hub.matcher(filter_)
-        before: list[Flow] = []
-        with contextlib.ExitStack() as stack:
-            async with self._hub.settled():
-                listener = stack.enter_context(self._hub.listen())
-                if start:
-                    now = self._hub.now_ns()
-                    begin = max(instant(start, now, now), self._hub.oldest_ns() or 0)
-                    window = Window(begin // BUCKET_NS * BUCKET_NS, now + BUCKET_NS)
-                    before = flows_of(await self._hub.found(window, filter_, BUCKET_NS), BUCKET_NS)
+        with hub.listen() as listener:
+            # Nothing awaits in between: what comes after this position, the listener hears.
+            began, matches = hub.position, hub.matcher(filter_)
             async with events.opened() as response:
-                for flow in reversed(before):
-                    await events.send(msgspec.json.encode(whisker(flow)))
+                if start:
+                    now = hub.now_ns()
+                    begin = max(instant(start, now, now), hub.oldest_ns() or 0)
+                    window = Window(begin // BUCKET_NS * BUCKET_NS, now + BUCKET_NS)
+                    before = flows_of(await hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
+                    for flow in reversed(before):
+                        await events.send(msgspec.json.encode(whisker(flow)))
                 async for group in listener:
                     for flow in buckets_of(live.record for live in group if matches(live.record.variant)):
                         await events.send(msgspec.json.encode(whisker(flow)))
-            return response
+        return response
 
     async def hints(self, request: web.Request) -> web.Response:
         """`GET /flows-filter-hints`: values in use, ascending, paged."""
         kind = request.query.get("type", "")
         if kind not in HINTS:
             raise WhiskerError(400, f"unknown type {kind!r}, allowed: {', '.join(HINTS)}")
-        matches = self._hub.matcher(_filters(request.query))
-        values = sorted(
-            {value for _, variant in self._hub.variants(matches) for value in _hints(kind, variant.key)}
-        )
+        hub = seen_hub(self._hub, request)
+        kinds = hub.variants(hub.matcher(_filters(request.query)))
+        values = sorted({value for _, variant in kinds for value in _hints(kind, variant.key)})
         size = _seconds(request.query, "pageSize")
         page = _seconds(request.query, "page")
         shown = values[page * size : (page + 1) * size] if size > 0 else values
@@ -122,6 +109,19 @@ class WhiskerApi:
             "items": [{"value": value} for value in shown],
         }
         return web.Response(body=msgspec.json.encode(body), headers={"Content-Type": JSON})
+
+
+async def _listed(hub: FlowHub, filter_: Filter, start: int, end: int, sorts: list[str]) -> list[Flow]:
+    if len(sorts) > 1 or not set(sorts) <= SORTS.keys():
+        raise WhiskerError(500, "Internal Server Error")
+    try:
+        window = window_of(start, end, hub.now_ns())
+    except ValueError as error:
+        raise WhiskerError(500, "Internal Server Error") from error
+    flows = flows_of(await hub.found(window, filter_))
+    if sorts and (field := SORTS[sorts[0]]) is not None:
+        flows.sort(key=lambda flow: str(getattr(flow.key, field)))
+    return flows
 
 
 def _filters(query: Mapping[str, str]) -> Filter:

@@ -45,6 +45,13 @@ class ServicesMode(StrEnum):
     OFF = "off"
 
 
+class HubAuth(StrEnum):
+    """Whose tokens a hub takes."""
+
+    TOKEN = "token"
+    KUBERNETES = "kubernetes"
+
+
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The node agent."""
 
@@ -108,7 +115,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     listen: str = "127.0.0.1:8081"
     """`host:port` of console and REST, or `unix:/path`; several are separated by commas. Beyond the loopback
-    a `token_file` is needed."""
+    it needs a `token_file`, or `auth` by the cluster."""
     grpc: str = "127.0.0.1:7443"
     """`host:port` of the flow API, or `unix:/path`; several are separated by commas. Where a port is taken,
     another one is used. Beyond the loopback it needs the TLS files."""
@@ -121,6 +128,9 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Names beside localhost by which browsers may call the hub, separated by commas."""
     token_file: str = ""
     """File with the bearer token that every request but those for health must have; empty for none."""
+    auth: HubAuth = HubAuth.TOKEN
+    """Whose tokens are taken: `token` for the one of `token_file`, `kubernetes` for tokens of the cluster. Its
+    users see the flows of the namespaces in which they may list network policies."""
     tls_ca: str = ""
     """File with the certificates that sign those of senders and readers of the flow API; empty, as the next
     two, for plain text."""
@@ -131,9 +141,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     store: str = ""
     """The folder of the flow store; empty for `flows` in the state folder."""
     keep_hours: float = 168.0
-    """Hours for which flows are kept. Whole days are forgotten."""
+    """Hours for which flows are kept: as they came for one to three hours, then summed into windows of 15 s,
+    after a day of 5 min."""
     keep_bytes: int = 10_000_000_000
-    """Bytes that the store may use; beyond, the oldest days are forgotten. 0 for no bound."""
+    """Bytes that the store may use; beyond, the oldest hours and days are forgotten. 0 for no bound."""
     from_goldmane: str = ""
     """`host:port` of a Goldmane whose flows are followed and stored; empty for none."""
     goldmane_ca: str = ""
@@ -166,6 +177,9 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The console's port on the loopback; 0 for a free one. Where it is taken, the cluster does not start."""
     demo: bool = False
     """Whether the catfacts application is put into the cluster."""
+    internet: bool = False
+    """Whether pods reach the real Internet (IPv4) beside the simulated network, by this machine's connections.
+    Needs `pasta`, Debian's package passt, which is fetched where it is not installed."""
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be. Raises ValueError."""

@@ -36,6 +36,11 @@ NEEDED: Final = (
 @click.option("--goldmane-server-name", metavar="NAME", help="The name in the Goldmane's certificate.")
 @click.option("--allow-host", "allow_hosts", metavar="NAMES", help="Names by which browsers may call it.")
 @click.option("--token-file", metavar="FILE", help="The bearer token that requests need.")
+@click.option(
+    "--auth",
+    type=click.Choice(["token", "kubernetes"]),
+    help="Whose tokens are taken: the one of --token-file, or the cluster's.",
+)
 @click.option("--tls-ca", metavar="FILE", help="Certificates that sign those of senders and readers.")
 @click.option("--tls-certificate", metavar="FILE", help="The hub's certificate.")
 @click.option("--tls-key", metavar="FILE", help="The key of the hub's certificate.")
@@ -51,6 +56,7 @@ def hub(file: Path | None, log_level: str, home: str | None, **flags: Any) -> No
     ocicat hub
     ocicat hub --kubeconfig ~/.kube/config
     ocicat hub --listen 0.0.0.0:8081 --token-file hub.token
+    ocicat hub --listen 0.0.0.0:8081 --kubeconfig ~/.kube/config --auth kubernetes
 
     Console and REST answer on http://127.0.0.1:8081, the flow API on 127.0.0.1:7443. Every option is also a
     setting: see `--config`, and OCICAT_HUB_LISTEN and the like.

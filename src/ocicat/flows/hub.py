@@ -8,8 +8,8 @@ Source: spec/flows-and-console §3, design/dependencies "Flow store".
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from ocicat.model.flowfilter import Filter
@@ -38,7 +38,6 @@ class Hub:
         self._listeners: set[_Listener] = set()
         self._uncommitted: list[Live] = []
         self._commit: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
         self._pace = _Pace()
         self._nodes: dict[str, int] = {}
         self._losses: dict[tuple[str, str], Loss] = {}
@@ -80,33 +79,27 @@ class Hub:
         await asyncio.shield(self._commit)
 
     async def _write(self) -> None:
-        async with self._writing:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Write what waits, and tell the readers. To be called with the lock."""
-        while self._uncommitted:
-            written, self._uncommitted = self._uncommitted, []
-            rows = [
-                Row(live.number, live.record.start_ns, live.record.end_ns, live.record.counts, live.position)
-                for live in written
-            ]
-            await asyncio.to_thread(self._store.append, rows)
+        """Write what waits, and tell the readers. One such task runs at a time."""
+        written, self._uncommitted = self._uncommitted, []
+        rows = [
+            Row(live.number, live.record.start_ns, live.record.end_ns, live.record.counts, live.position)
+            for live in written
+        ]
+        await asyncio.to_thread(self._store.append, rows)
+        if written:
             self._told = written[-1].position
-            self._recent.extend(written)
-            for listener in self._listeners:
-                listener.hear(written)
+        self._recent.extend(written)
+        for listener in self._listeners:
+            listener.hear(written)
 
-    @asynccontextmanager
-    async def settled(self) -> AsyncIterator[None]:
-        """Inside, the store holds exactly what readers were told, and both stay so: new records wait."""
-        async with self._writing:
-            await self._flush()
-            yield
+    async def age(self, keep_ns: int, most_bytes: int | None) -> tuple[int, int]:
+        """Keep old records as sums, and forget what is older than `keep_ns`, or too much.
 
-    async def retain(self, keep_ns: int, most_bytes: int | None) -> int:
-        """Forget what is older than `keep_ns`, and the oldest while more is used; return the files gone."""
-        return await asyncio.to_thread(self._store.retain, self._clock.now_ns() - keep_ns, most_bytes)
+        Returns how many files were joined, and how many are gone. To be called now and then.
+        """
+        now = self._clock.now_ns()
+        joined = await asyncio.to_thread(self._store.roll, now)
+        return joined, await asyncio.to_thread(self._store.retain, now - keep_ns, most_bytes)
 
     def lost(self, node: str, records: int, reason: str) -> None:
         """Note that a node gave records up."""
@@ -117,30 +110,30 @@ class Hub:
 
     # --- asking ---------------------------------------------------------------------------------------------
 
-    async def found(self, window: Window, filter_: Filter, step_ns: int | None = None) -> list[Found]:
+    async def found(
+        self, window: Window, filter_: Filter, step_ns: int | None = None, upto: int | None = None
+    ) -> list[Found]:
         """Return sums by kind of flow and step; rows without any packet or connection are left out (§4.3)."""
         matches = self.matcher(filter_)
-        variants = dict(self._store.variants())
-        numbers = [number for number, variant in variants.items() if matches(variant)]
-        everything = len(numbers) == len(variants)
-        rows = await asyncio.to_thread(self._store.sums, window, None if everything else numbers, step_ns)
-        return [found for found in self._found(rows) if filter_.matches_counts(found.counts)]
+
+        def summed() -> list[Found]:
+            variants = self._store.variants()
+            numbers = [number for number, variant in variants.items() if matches(variant)]
+            chosen = None if len(numbers) == len(variants) else numbers
+            found = _found(variants, self._store.sums(window, chosen, step_ns, upto))
+            return [item for item in found if filter_.matches_counts(item.counts)]
+
+        return await asyncio.to_thread(summed)
 
     async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
         """Return sums of some kinds of flows, by number and step."""
-        return self._found(await asyncio.to_thread(self._store.sums, window, numbers, step_ns))
+        rows = await asyncio.to_thread(self._store.sums, window, numbers, step_ns)
+        return _found(self._store.variants(), rows)
 
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records, the newest first."""
-        return self._found(await asyncio.to_thread(self._store.latest, window, numbers, limit))
-
-    def _found(self, rows: Sequence[Row]) -> list[Found]:
-        variants = self._store.variants()
-        return [
-            Found(row.variant, variants[row.variant], row.start_ns, row.end_ns, row.counts)
-            for row in rows
-            if row.variant in variants and any(row.counts.values())
-        ]
+        rows = await asyncio.to_thread(self._store.latest, window, numbers, limit)
+        return _found(self._store.variants(), rows)
 
     def oldest_ns(self) -> int | None:
         """Return the begin of the oldest record in history."""
@@ -149,9 +142,7 @@ class Hub:
     def variants(self, numbers_of: Callable[[Variant], bool]) -> list[tuple[int, Variant]]:
         """Return the kinds of flows for which a test holds."""
         return [
-            (number, variant)
-            for number, variant in dict(self._store.variants()).items()
-            if numbers_of(variant)
+            (number, variant) for number, variant in self._store.variants().items() if numbers_of(variant)
         ]
 
     def matcher(self, filter_: Filter) -> Callable[[Variant], bool]:
@@ -171,16 +162,18 @@ class Hub:
             self._listeners.discard(listener)
 
     async def since(self, position: int) -> tuple[list[Live], int]:
-        """Return what came after a position, at most the newest 50,000, and how many before them are missing.
+        """Return what readers were told after a position so far, at most the newest 50,000.
 
-        To be called inside `settled`. After a position that this history never reached there is nothing.
+        And how many before them are missing. After a position that was never reached there is nothing.
         """
-        if position > self._told:
+        told = self._told
+        if position > told:
             return [], 0
         if self._recent and self._recent[0].position <= position + 1:
             return [live for live in self._recent if live.position > position], 0
         rows = await asyncio.to_thread(self._store.since, position, RECENT)
-        first = rows[0].position if rows else self._told + 1
+        rows = [row for row in rows if row.position <= told]
+        first = rows[0].position if rows else told + 1
         variants = self._store.variants()
         again = [
             Live(
@@ -208,6 +201,14 @@ class Hub:
             losses=tuple(self._losses.values()),
             nodes=tuple(sorted(self._nodes.items())),
         )
+
+
+def _found(variants: Mapping[int, Variant], rows: Sequence[Row]) -> list[Found]:
+    return [
+        Found(row.variant, variants[row.variant], row.start_ns, row.end_ns, row.counts)
+        for row in rows
+        if row.variant in variants and any(row.counts.values())
+    ]
 
 
 class _Pace:

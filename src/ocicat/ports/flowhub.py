@@ -1,7 +1,7 @@
 """What the hub offers to those that serve it: history, live records, and how it stands."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -74,8 +74,13 @@ class FlowHub(Protocol):
     async def take(self, records: Sequence[FlowRecord]) -> None:
         """Keep records; when this returns, readers have them, and they survive a crash."""
 
-    async def found(self, window: Window, filter_: Filter, step_ns: int | None = None) -> list[Found]:
-        """Return sums by kind of flow and step of those that the filter lets through."""
+    async def found(
+        self, window: Window, filter_: Filter, step_ns: int | None = None, upto: int | None = None
+    ) -> list[Found]:
+        """Return sums by kind of flow and step of those that the filter lets through.
+
+        Of records up to a position, where it is given. What counts nothing is left out (§4.3).
+        """
 
     async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
         """Return sums of some kinds of flows, by number and step."""
@@ -96,14 +101,11 @@ class FlowHub(Protocol):
     def position(self) -> int:
         """The position of the last record that readers were told."""
 
-    def settled(self) -> AbstractAsyncContextManager[None]:
-        """Inside, history holds exactly what readers were told, and both stay so: new records wait."""
-
     def listen(self) -> AbstractContextManager[Listener]:
-        """Begin to hear live records."""
+        """Begin to hear live records: those after `position`, as it is at this moment."""
 
     async def since(self, position: int) -> tuple[list[Live], int]:
-        """Return what came after a position, and how many records after it are missing; inside `settled`."""
+        """Return what readers were told after a position so far, and how many of those are missing."""
 
     def standing(self) -> Standing:
         """Return how the hub stands."""

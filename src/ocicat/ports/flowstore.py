@@ -55,7 +55,13 @@ class FlowStore(Protocol):
     def append(self, rows: Sequence[Row]) -> None:
         """Keep rows; when it returns, they survive the end of the process."""
 
-    def sums(self, window: Window, variants: Sequence[int] | None, step_ns: int | None = None) -> list[Row]:
+    def sums(
+        self,
+        window: Window,
+        variants: Sequence[int] | None,
+        step_ns: int | None = None,
+        upto: int | None = None,
+    ) -> list[Row]:
         """Return the sums of the rows that begin in `window`, one for each variant and step.
 
         Args:
@@ -63,16 +69,23 @@ class FlowStore(Protocol):
             variants: The kinds of flows that count; None for all.
             step_ns: The length of a step, aligned to multiples of it since 1970; None for one step that is
                 the window. Rows of the answer have the outer edges of what was summed.
+            upto: Only rows up to this position count; None for all.
         """
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
         """Return single rows as they came, the newest first, at most `limit`."""
 
     def since(self, position: int, limit: int) -> list[Row]:
-        """Return the rows that came after a position, in order; the newest `limit` where there are more."""
+        """Return the rows that came after a position, in order; the newest `limit` where there are more.
+
+        Rows that have been summed into windows since have no position any more, and are not among them.
+        """
 
     def last_position(self) -> int:
         """Return the position of the row that came last; 0 for an empty store."""
+
+    def roll(self, now_ns: int) -> int:
+        """Keep rows of some age as sums of windows; return how much was joined. To be called now and then."""
 
     def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
         """Forget what is older than the cutoff, then the oldest while more than `most_bytes` are used.

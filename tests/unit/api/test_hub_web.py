@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ocicat.api.door import TokenDoor
 from ocicat.api.web import Access
 from support.hub import flow_record
 from support.hubapp import serving
@@ -52,7 +53,7 @@ async def test_only_our_own_names_and_pages_are_answered(headers: dict[str, str]
     ],
 )
 async def test_an_exposed_hub_wants_its_token(given: str, status: int) -> None:
-    async with serving(access=Access(token=TOKEN)) as app:
+    async with serving(access=Access(door=TokenDoor(TOKEN))) as app:
         for path in ("/api/v1/status", "/whisker-backend/flows", "/metrics", "/api/v1/flows/stream"):
             async with app.client.get(path, headers={"Authorization": given}) as answer:
                 assert answer.status == status, path

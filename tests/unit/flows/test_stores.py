@@ -16,7 +16,8 @@ from ocicat.ports.flowstore import FlowStore, Row, Window
 from support.hub import flow_record
 
 NS = 1_000_000_000
-DAY = 86_400 * NS
+HOUR = 3_600 * NS
+DAY = 24 * HOUR
 T0 = 1_700_000_000 * NS // DAY * DAY
 """The begin of a day."""
 ALL = Window(0, 1 << 62)
@@ -89,7 +90,10 @@ def test_it_says_what_it_holds(store: FlowStore) -> None:
 
 
 def test_what_is_too_old_is_forgotten(store: FlowStore) -> None:
-    store.append([row(1, -10), row(1, 10)])
+    store.append([row(1, -10)])
+    store.roll(T0)
+    store.roll(T0 + HOUR)
+    store.append([row(1, 10)])
     assert store.retain(T0 + NS, None) == 1
     assert [found.start_ns for found in store.latest(ALL, [1], 9)] == [T0 + 10 * NS]
     assert store.stats().oldest_ns == T0 + 10 * NS
@@ -98,10 +102,13 @@ def test_what_is_too_old_is_forgotten(store: FlowStore) -> None:
 
 def test_the_oldest_days_go_while_too_much_is_used(tmp_path: Path) -> None:
     store = DuckStore(tmp_path)
-    store.append([row(1, -86_400), row(1, 0), row(1, 86_400)])
+    for hour in range(3):
+        store.append([row(1, (hour - 1) * 86_400)])
+        store.roll(T0 + hour * HOUR)
+        store.roll(T0 + (hour + 1) * HOUR)
     assert store.retain(0, 1) == 2
     assert [found.start_ns for found in store.latest(ALL, [1], 9)] == [T0 + DAY]
-    assert len(list(tmp_path.glob("flows-*.duckdb"))) == 1
+    assert len(list(tmp_path.glob("flows-*.duckdb"))) == 2  # one of them is new and empty
     store.close()
 
 

@@ -28,28 +28,32 @@ from ocicat.api.goldmane import GoldmaneReader
 from ocicat.api.health import Health
 from ocicat.api.rest import FlowApi
 from ocicat.api.statistics import StatisticsService
-from ocicat.api.web import Access, application, is_expected
+from ocicat.api.web import application, is_expected
 from ocicat.api.whisker import WhiskerApi
 from ocicat.app.clock import SystemClock, chance
+from ocicat.app.hub.exposure import (
+    HubStartError,
+    access_of,
+    check_exposure,
+    host_and_port,
+    is_unix,
+    several,
+)
 from ocicat.app.hub.followed import FollowedCluster
 from ocicat.app.settings import HubSettings, Settings
-from ocicat.base.errors import OcicatError
-from ocicat.cluster.client import connect, has_account
+from ocicat.cluster.client import ApiClient, connect, has_account
+from ocicat.cluster.reviewer import ClusterReviewer
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.ports.policyview import NoPolicy, PolicyView
 
 CONSOLE: Final = Path(api.__file__).parent / "console"
 """Where the built console is, if it is."""
-RETAIN_S: Final = 60.0
-"""How often old flows are forgotten."""
+AGE_S: Final = 60.0
+"""How often old flows are joined into windows, and older ones forgotten."""
 NS_PER_H: Final = 3600 * 1_000_000_000
 
 log: Final = structlog.get_logger("ocicat.hub")
-
-
-class HubStartError(OcicatError):
-    """The hub cannot start: an address is taken, or it would be open to everybody."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -86,20 +90,24 @@ async def serve_hub(
         OcicatError: It cannot start.
     """
     of_hub, clock = settings.hub, SystemClock()
-    access = _access(of_hub)
+    check_exposure(of_hub)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(of_hub.store).expanduser() if of_hub.store else settings.folder / "flows"
         store = DuckStore(folder)
         stack.callback(store.close)
         hub = Hub(store, clock)
         collector = Collector(hub.take, clock, hub.lost)
-        policy, followed = await _policy(of_hub, stack)
+        client = _client(of_hub, stack)
+        followed = FollowedCluster(client, SystemClock(), chance) if client is not None else None
+        policy: PolicyView = followed or NoPolicy()
+        access = access_of(of_hub, hub, policy, ClusterReviewer(client, clock) if client else None, clock)
         bound = await stack.enter_async_context(
             _flow_api(of_hub, grpc_addresses, collector, FlowService(hub), StatisticsService(hub))
         )
         handlers = (FlowApi(hub, policy, version("ocicat")), WhiskerApi(hub), Health(hub, collector))
-        urls = await stack.enter_async_context(_web(of_hub, application(*handlers, CONSOLE, access), sockets))
-        tasks = [asyncio.create_task(_retain(hub, of_hub))]
+        app = application(*handlers, CONSOLE, access, clock)
+        urls = await stack.enter_async_context(_web(of_hub, app, sockets))
+        tasks = [asyncio.create_task(_age(hub, of_hub))]
         if followed is not None:
             tasks.append(asyncio.create_task(followed.run()))
         if of_hub.from_goldmane:
@@ -125,52 +133,13 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _access(settings: HubSettings) -> Access:
-    """Return who may ask. Raises HubStartError for a hub that everybody on the network could read."""
-    token = ""
-    if settings.token_file:
-        try:
-            token = Path(settings.token_file).expanduser().read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise HubStartError(f"{settings.token_file}: {error.strerror}") from error
-        if len(token) < 16:
-            raise HubStartError(f"{settings.token_file}: a token has 16 characters or more")
-    hosts = frozenset(name.strip() for name in settings.allow_hosts.split(",") if name.strip())
-    named = {host_and_port(address)[0] for address in several(settings.listen) if not is_unix(address)}
-    if not token and not all(is_expected(host, Access()) for host in named):
-        raise HubStartError(
-            f"{settings.listen} can be reached from elsewhere: give a --token-file, or listen on 127.0.0.1"
-        )
-    return Access(hosts | named, token)
-
-
-def several(addresses: str) -> tuple[str, ...]:
-    """Return the addresses of a setting, which are separated by commas."""
-    return tuple(address.strip() for address in addresses.split(",") if address.strip())
-
-
-def is_unix(address: str) -> bool:
-    """Tell whether an address is a Unix socket, `unix:/path`: whoever may open the file is trusted."""
-    return address.startswith("unix:")
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """Split `host:port`, `[v6]:port`. Raises HubStartError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise HubStartError(f"{address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-async def _policy(
-    settings: HubSettings, stack: contextlib.AsyncExitStack
-) -> tuple[PolicyView, FollowedCluster | None]:
+def _client(settings: HubSettings, stack: contextlib.AsyncExitStack) -> ApiClient | None:
+    """Return a client of the cluster that is followed, None where there is none."""
     if not settings.kubeconfig and not has_account():
-        return NoPolicy(), None
+        return None
     client = connect(settings.kubeconfig, settings.context or None)
-    followed = FollowedCluster(client, SystemClock(), chance)
-    stack.push_async_callback(followed.close)
-    return followed, followed
+    stack.push_async_callback(client.close)
+    return client
 
 
 def _goldmane(settings: HubSettings) -> FlowServer:
@@ -178,12 +147,12 @@ def _goldmane(settings: HubSettings) -> FlowServer:
     return FlowServer(settings.from_goldmane, files, settings.goldmane_server_name)
 
 
-async def _retain(hub: Hub, settings: HubSettings) -> None:
+async def _age(hub: Hub, settings: HubSettings) -> None:
     while True:
-        gone = await hub.retain(int(settings.keep_hours * NS_PER_H), settings.keep_bytes or None)
-        if gone:
-            log.info("store.forgotten", files=gone)
-        await asyncio.sleep(RETAIN_S)
+        joined, gone = await hub.age(int(settings.keep_hours * NS_PER_H), settings.keep_bytes or None)
+        if joined or gone:
+            log.info("store.aged", files_joined=joined, files_forgotten=gone)
+        await asyncio.sleep(AGE_S)
 
 
 # --- servers ------------------------------------------------------------------------------------------------
@@ -217,7 +186,7 @@ def _bind(server: grpc.aio.Server, settings: HubSettings, address: str) -> str:
         return address
     files = TlsFiles(settings.tls_ca, settings.tls_certificate, settings.tls_key).read()
     host, port = host_and_port(address)
-    if files is None and not is_expected(host, Access()):
+    if files is None and not is_expected(host):
         raise HubStartError(f"{address} can be reached from other machines: give it TLS files")
 
     def add(address: str) -> int:

@@ -67,7 +67,3 @@ class FollowedCluster:
                 self._plan = plan
                 if first:
                     log.info("hub.cluster_known", policies=len(plan.policies))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()

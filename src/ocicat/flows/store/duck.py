@@ -1,240 +1,251 @@
-"""A flow store on DuckDB: one file for each day, deleted whole when it is old.
+"""A flow store on DuckDB: raw rows, then the same in windows that grow with age, then nothing.
 
 A row names its kind of flow by number; the kinds themselves stand in a file of their own, each once, as JSON.
 So a row is a few numbers, filters are judged on kinds in Python, and SQL only sums. Only this process may
 open the files. Source: design/dependencies "Flow store".
 """
 
+import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import msgspec
 import numpy as np
 
-from ocicat.base.errors import OcicatError
+from ocicat.flows.store.queries import COLUMNS, DuckDb, Latest, Query, Since, Sums, render
+from ocicat.flows.store.segments import NS, Segment, Segments, StoreError, attach, union
 from ocicat.model.record import FlowCounts, Variant
 from ocicat.ports.flowstore import Row, StoreStats, Window
 
-COUNTS: Final = FlowCounts.__struct_fields__
-DAY_NS: Final = 86_400 * 1_000_000_000
 MEMORY: Final = "512MB"
 """What DuckDB may use; queries that need more go to disk."""
-
-COLUMNS: Final = ("variant", "start_ns", "end_ns", *COUNTS, "position")
-_ROWS: Final = ", ".join(f"{name} BIGINT" for name in COLUMNS)
-_SUMS: Final = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
-
-
-class StoreError(OcicatError):
-    """The files cannot be opened: another hub uses them, or they are damaged."""
+HOUR_NS: Final = 3_600 * NS
+DAY_NS: Final = 86_400 * NS
+SEGMENT_NS: Final = HOUR_NS
+"""How long rows go to one file."""
+SEGMENT_ROWS: Final = 40_000_000
+"""How many rows go to one file at most."""
+AGEING: Final = ((HOUR_NS, HOUR_NS, 15), (DAY_NS, DAY_NS, 300))
+"""From which age files are joined, what ended in the same hour or day, and the width of their windows (s)."""
 
 
 class DuckStore:
-    """Keeps flows below a folder. Calls may come from any thread; writes are serialised."""
+    """Keeps flows below a folder. Calls may come from any thread."""
 
     def __init__(self, folder: Path) -> None:
         """Open the store, and make it where there is none. Raises StoreError."""
-        self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._segments: dict[str, _Segment] = {}
-        self._kinds = _opened(folder / "kinds.duckdb")
-        self._kinds.execute("CREATE TABLE IF NOT EXISTS kinds (number BIGINT PRIMARY KEY, kind BLOB)")
-        self._variants: dict[int, Variant] = {
-            number: msgspec.json.decode(kind, type=Variant)
-            for number, kind in self._kinds.execute("SELECT number, kind FROM kinds").fetchall()
-        }
+        self._names = threading.Lock()
+        self._writing = threading.Lock()
+        self._database = duckdb.connect(
+            config={"memory_limit": MEMORY, "threads": 2, "autoinstall_known_extensions": False}
+        )
+        try:
+            self._database.execute(
+                f"SET temp_directory = '{str(folder).replace(chr(39), chr(39) * 2)}/spill'"
+            )
+            attach(self._database, folder / "kinds.duckdb", "kinds")
+            self._segments = Segments(folder, self._database)
+        except StoreError:
+            self._database.close()
+            raise
+        self._variants = self._kinds()
         self._numbers = {variant: number for number, variant in self._variants.items()}
+        self._next = max(self._variants, default=0) + 1
         self._new: list[tuple[int, bytes]] = []
-        for path in sorted(folder.glob("flows-*.duckdb")):
-            self._segments[path.stem.removeprefix("flows-")] = _Segment(path)
+        self._lately: tuple[set[int], set[int]] = (set(), set())
+        """Numbers that were asked for since kinds were last forgotten, and in the time before that."""
+        raw = [segment for segment in self._segments.all if not segment.step_s]
+        self._current = raw[-1] if raw else self._segments.begin()
+        self._begun_ns: int | None = None
+        """When the current file was seen to have rows."""
+
+    def _kinds(self) -> dict[int, Variant]:
+        cursor = self._database.cursor()
+        cursor.execute("CREATE TABLE IF NOT EXISTS kinds.kinds (number BIGINT PRIMARY KEY, kind BLOB)")
+        found = cursor.execute("SELECT number, kind FROM kinds.kinds").fetchall()
+        return {number: msgspec.json.decode(kind, type=Variant) for number, kind in found}
 
     def variants(self) -> Mapping[int, Variant]:
         """Return every kind of flow that is known, by number."""
-        return self._variants
+        with self._names:
+            return dict(self._variants)
 
     def number_of(self, variant: Variant) -> int:
         """Return the number of a kind of flow; a new kind is written with the rows that name it first."""
-        with self._lock:
+        with self._names:
             number = self._numbers.get(variant)
             if number is None:
-                number = max(self._variants, default=0) + 1
+                number, self._next = self._next, self._next + 1
                 self._numbers[variant] = number
                 self._variants[number] = variant
                 self._new.append((number, msgspec.json.encode(variant)))
-            return number
+            self._lately[0].add(number)
+        return number
+
+    # --- writing --------------------------------------------------------------------------------------------
 
     def append(self, rows: Sequence[Row]) -> None:
         """Keep rows; when it returns, they are committed."""
-        with self._lock:
-            if self._new:
-                # Kinds first: a row must never name one that a crash has lost.
-                self._kinds.executemany("INSERT INTO kinds VALUES (?, ?)", self._new)
-                self._new = []
-            by_day: dict[str, list[Row]] = {}
-            for row in rows:
-                by_day.setdefault(_day(row.start_ns), []).append(row)
-            for day, found in by_day.items():
-                self._of_day(day).insert(found)
+        if not rows:
+            return
+        with self._writing:
+            self._keep_kinds()
+            columns = _columns(rows)
+            cursor = self._database.cursor()
+            cursor.register("batch", columns)
+            cursor.execute(f"INSERT INTO {self._current.alias}.flows SELECT {', '.join(COLUMNS)} FROM batch")  # noqa: S608
+            cursor.unregister("batch")
+            current, starts = self._current, columns["start_ns"]
+            current.widen(int(starts.min()), int(starts.max()))
+            current.rows += len(rows)
+            current.last_position = max(current.last_position, int(columns["position"].max()))
 
-    def _of_day(self, day: str) -> "_Segment":
-        if day not in self._segments:
-            self._segments[day] = _Segment(self._folder / f"flows-{day}.duckdb")
-        return self._segments[day]
+    def _keep_kinds(self) -> None:
+        """Kinds first: a row must never name one that a crash has lost."""
+        with self._names:
+            new = self._new[:]
+        if new:
+            cursor = self._database.cursor()
+            numbers, kinds = zip(*new, strict=True)
+            cursor.execute(
+                "INSERT INTO kinds.kinds SELECT unnest(?::BIGINT[]), unnest(?::BLOB[])", [numbers, kinds]
+            )
+            with self._names:
+                del self._new[: len(new)]
 
-    def sums(self, window: Window, variants: Sequence[int] | None, step_ns: int | None = None) -> list[Row]:
+    # --- asking ---------------------------------------------------------------------------------------------
+
+    def sums(
+        self,
+        window: Window,
+        variants: Sequence[int] | None,
+        step_ns: int | None = None,
+        upto: int | None = None,
+    ) -> list[Row]:
         """Return sums by variant and step."""
-        step = f"start_ns // {int(step_ns)}" if step_ns else "0"
-        query = (
-            f"SELECT variant, {step} AS step, min(start_ns), max(end_ns), {_SUMS} FROM flows "  # noqa: S608
-            "WHERE start_ns >= ? AND start_ns < ? {of} GROUP BY variant, step"
-        )
-        found: dict[tuple[int, int], Row] = {}
-        for cursor in self._asked(window, query, variants):
-            for variant, place, start, end, *counts in cursor.fetchall():
-                row = Row(variant, start, end, FlowCounts(*counts))
-                before = found.get((variant, place))
-                found[variant, place] = before.joined(row) if before else row
-        return [found[place] for place in sorted(found)]
+        found = self._asked(Sums(window, variants, step_ns, upto), window)
+        return [
+            Row(variant, start, end, FlowCounts(*counts)) for variant, _, start, end, *counts in sorted(found)
+        ]
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
         """Return single rows, the newest first."""
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM flows "  # noqa: S608
-            f"WHERE start_ns >= ? AND start_ns < ? {{of}} ORDER BY start_ns DESC LIMIT {int(limit)}"
-        )
-        found = [row for cursor in self._asked(window, query, variants) for row in _rows(cursor)]
-        return sorted(found, key=lambda row: -row.start_ns)[:limit]
+        return _rows(self._asked(Latest(window, variants, limit), window))
 
     def since(self, position: int, limit: int) -> list[Row]:
-        """Return the rows that came after a position."""
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM flows "  # noqa: S608
-            f"WHERE position > ? ORDER BY position DESC LIMIT {int(limit)}"
-        )
-        with self._lock:
-            cursors = [
-                segment.cursor() for segment in self._segments.values() if segment.last_position > position
-            ]
-        found = [row for cursor in cursors for row in _rows(cursor.execute(query, [position]))]
-        return sorted(found, key=lambda row: row.position)[-limit:]
+        """Return the rows that came after a position. Those that are kept in windows have lost theirs."""
+        return _rows(self._asked(Since(position, limit), None))[::-1]
+
+    def _asked(self, query: Query, window: Window | None) -> list[tuple[int, ...]]:
+        with self._segments.held(window) as segments:
+            if not segments:
+                return []
+            sql = render(query, union(segments), DuckDb())
+            return self._database.cursor().execute(sql).fetchall()
 
     def last_position(self) -> int:
         """Return the position of the row that came last."""
-        with self._lock:
-            return max((segment.last_position for segment in self._segments.values()), default=0)
+        return max((segment.last_position for segment in self._segments.all), default=0)
 
-    def _asked(
-        self, window: Window, query: str, variants: Sequence[int] | None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run a query on every segment that can hold rows of the window; yield a cursor for each."""
-        with self._lock:
-            segments = [
-                segment.cursor()
-                for day, segment in self._segments.items()
-                if _day(window.start_ns) <= day <= _day(max(window.start_ns, window.end_ns - 1))
-            ]
-        of = "" if variants is None else "AND variant IN (SELECT unnest(?::BIGINT[]))"
-        for cursor in segments:
-            values: list[Any] = [window.start_ns, window.end_ns]
-            if variants is not None:
-                values.append(list(variants))
-            yield cursor.execute(query.replace("{of}", of), values)
+    # --- ageing ---------------------------------------------------------------------------------------------
+
+    def roll(self, now_ns: int) -> int:
+        """Begin a new file each hour, and keep rows of some age in windows; return how many files were."""
+        self._turn(now_ns)
+        rolled, finer = 0, 0
+        for age_ns, span_ns, step_s in AGEING:
+            for run in self._runs(finer, (now_ns - age_ns) // span_ns, span_ns):
+                self._segments.roll(run, step_s)
+                rolled += len(run)
+            finer = step_s
+        return rolled
+
+    def _turn(self, now_ns: int) -> None:
+        with self._writing:
+            if not self._current.rows:
+                return
+            self._begun_ns = min(self._begun_ns or now_ns, now_ns)
+            if now_ns - self._begun_ns >= SEGMENT_NS or self._current.rows >= SEGMENT_ROWS:
+                self._current, self._begun_ns = self._segments.begin(), None
+
+    def _runs(self, step_s: int, before: int, span_ns: int) -> list[list[Segment]]:
+        """Return neighbours with windows of `step_s` that ended in the same span, of those before a span."""
+
+        def span(segment: Segment) -> int:
+            """What does not qualify divides those around it."""
+            if segment.window is None or segment.step_s != step_s or segment is self._current:
+                return before
+            return min(before, (segment.window.end_ns - 1) // span_ns)
+
+        runs = itertools.groupby(self._segments.all, key=span)
+        return [list(run) for number, run in runs if number < before]
 
     def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
-        """Delete segments that ended before the cutoff, then the oldest while too much is used."""
+        """Delete files that ended before the cutoff, then the oldest while too much is used.
+
+        The file that is written stays, and the newest one with rows is never too much.
+        """
         gone = 0
-        with self._lock:
-            for day in sorted(self._segments):
-                is_last = len(self._segments) == 1
-                too_old = day < _day(cutoff_ns)
-                too_much = most_bytes is not None and self._bytes() > most_bytes and not is_last
-                if too_old or too_much:
-                    self._segments.pop(day).close()
-                    for path in self._folder.glob(f"flows-{day}.duckdb*"):
-                        path.unlink()
-                    gone += 1
+        filled = [segment for segment in self._segments.all if segment.window is not None]
+        for segment in filled:
+            if segment is self._current or segment.window is None:
+                continue
+            too_old = segment.window.end_ns <= cutoff_ns
+            is_newest = segment is filled[-1]
+            too_much = most_bytes is not None and not is_newest and self._segments.bytes() > most_bytes
+            if too_old or too_much:
+                self._segments.drop(segment)
+                gone += 1
+        if gone:
+            self._forget_kinds()
         return gone
 
-    def _bytes(self) -> int:
-        return sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
+    def _forget_kinds(self) -> None:
+        """Forget kinds that no row names, but those asked for lately: their rows may be on their way."""
+        with self._segments.held() as segments:
+            query = f"SELECT DISTINCT variant FROM {union(segments)}"  # noqa: S608
+            used = {number for (number,) in self._database.cursor().execute(query).fetchall()}
+        with self._writing, self._names:
+            unused = self._variants.keys() - used - self._lately[0] - self._lately[1]
+            self._lately = set(), self._lately[0]
+            for number in unused:
+                del self._numbers[self._variants.pop(number)]
+            self._database.cursor().execute(
+                f"DELETE FROM kinds.kinds WHERE {DuckDb().among('number', sorted(unused))}"  # noqa: S608
+            )
 
     def stats(self) -> StoreStats:
         """Return what the store holds."""
-        with self._lock:
-            segments = list(self._segments.values())
-            return StoreStats(
-                sum(segment.rows for segment in segments),
-                len(self._variants),
-                self._bytes(),
-                min(
-                    (segment.oldest_ns for segment in segments if segment.oldest_ns is not None), default=None
-                ),
-            )
+        segments = self._segments.all
+        windows = [segment.window for segment in segments if segment.window is not None]
+        return StoreStats(
+            sum(segment.rows for segment in segments),
+            len(self._variants),
+            self._segments.bytes(),
+            min((window.start_ns for window in windows), default=None),
+        )
 
     def close(self) -> None:
         """Close all files."""
-        with self._lock:
-            for segment in self._segments.values():
-                segment.close()
-            self._kinds.close()
+        with self._writing:
+            self._database.close()
 
 
-def _opened(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        connection = duckdb.connect(str(path), config={"memory_limit": MEMORY, "threads": 2})
-    except duckdb.Error as error:
-        raise StoreError(f"the flow store {path.name} cannot be opened: {error}") from error
-    return connection
+def _columns(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """Return rows by columns: inserted so, they are a hundred times faster than one by one."""
+    values = itertools.chain.from_iterable(
+        (row.variant, row.start_ns, row.end_ns, *row.counts.values(), row.position) for row in rows
+    )
+    table = np.fromiter(values, np.int64, len(rows) * len(COLUMNS)).reshape(-1, len(COLUMNS)).T
+    return {name: np.ascontiguousarray(column) for name, column in zip(COLUMNS, table, strict=True)}
 
 
-class _Segment:
-    """The flows of one day. What is asked often is known without a query."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = _opened(path)
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS flows ({_ROWS})")
-        self.rows, self.last_position = 0, 0
-        self.oldest_ns: int | None = None
-        found = self._connection.execute(
-            "SELECT count(*), max(position), min(start_ns) FROM flows"
-        ).fetchone()
-        if found is not None and found[0]:
-            self.rows, self.last_position, self.oldest_ns = found
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        return self._connection.cursor()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def insert(self, rows: Sequence[Row]) -> None:
-        """Insert by columns: a hundred times faster than row by row."""
-        values = np.array(
-            [(row.variant, row.start_ns, row.end_ns, *row.counts.values(), row.position) for row in rows],
-            dtype=np.int64,
-        )
-        columns = {name: np.ascontiguousarray(values[:, place]) for place, name in enumerate(COLUMNS)}
-        cursor = self.cursor()
-        cursor.register("batch", columns)
-        cursor.execute(f"INSERT INTO flows SELECT {', '.join(COLUMNS)} FROM batch")  # noqa: S608
-        cursor.unregister("batch")
-        self.rows += len(rows)
-        self.last_position = max(self.last_position, *(row.position for row in rows), 0)
-        starts = [row.start_ns for row in rows]
-        self.oldest_ns = min(starts) if self.oldest_ns is None else min(self.oldest_ns, *starts)
-
-
-def _rows(cursor: duckdb.DuckDBPyConnection) -> list[Row]:
+def _rows(found: list[tuple[int, ...]]) -> list[Row]:
     return [
         Row(variant, start, end, FlowCounts(*counts), position)
-        for variant, start, end, *counts, position in cursor.fetchall()
+        for variant, start, end, *counts, position in found
     ]
-
-
-def _day(moment_ns: int) -> str:
-    return datetime.fromtimestamp(moment_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")

@@ -29,7 +29,13 @@ class MemoryStore:
         """Keep rows."""
         self._rows += rows
 
-    def sums(self, window: Window, variants: Sequence[int] | None, step_ns: int | None = None) -> list[Row]:
+    def sums(
+        self,
+        window: Window,
+        variants: Sequence[int] | None,
+        step_ns: int | None = None,
+        upto: int | None = None,
+    ) -> list[Row]:
         """Return sums by variant and step."""
         wanted = None if variants is None else set(variants)
         found: dict[tuple[int, int], Row] = {}
@@ -37,6 +43,8 @@ class MemoryStore:
             if not window.start_ns <= row.start_ns < window.end_ns:
                 continue
             if wanted is not None and row.variant not in wanted:
+                continue
+            if upto is not None and row.position > upto:
                 continue
             place = (row.variant, row.start_ns // step_ns if step_ns else 0)
             before = found.get(place)
@@ -61,6 +69,10 @@ class MemoryStore:
     def last_position(self) -> int:
         """Return the position of the row that came last."""
         return max((row.position for row in self._rows), default=0)
+
+    def roll(self, now_ns: int) -> int:
+        """Do nothing: rows stay as they came."""
+        return 0
 
     def retain(self, cutoff_ns: int, most_bytes: int | None) -> int:
         """Forget what ended before the cutoff; memory has no segments and counts no bytes."""

@@ -1,0 +1,1 @@
+"""What our own paths promise: parameters and answers as types, and the OpenAPI document made from them."""
