@@ -13,9 +13,10 @@ import httpx2 as httpx
 import pytest
 
 from ocicat.cli.main import COMMANDS
+from support.kubectl import NEW, OLD, required
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKS_ALONE = {"validate", "trace", "selector", "down", "logs", "reset", "completion"}
+WORKS_ALONE = {"validate", "trace", "selector", "down", "kubeconfig", "logs", "reset", "completion"}
 ARGUMENTS = {"agent": ["--node", "n1"]}
 FACTS = ["trace", "-f", "manifests", "--from", "catfacts/deploy/worker", "--to", "catfacts/deploy/facts"]
 
@@ -75,15 +76,20 @@ def test_policy_is_checked_and_explained_without_any_extra(plain):
     assert "Denied at the ingress of catfacts/deploy/facts: rule 1" in denied.stdout
 
 
-def test_as_a_plugin_of_kubectl_it_shows_itself_under_that_name(plain):
-    said = subprocess.run(
-        [plain.bin / "kubectl-ocicat", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=plain.environment,
-    )
-    assert said.stdout.startswith("Usage: kubectl ocicat ")
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_kubectl_finds_it_as_a_plugin(plain, version):
+    """`kubectl ocicat …` shows itself under that name, and hands on its exit code."""
+
+    def kubectl(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [required(version), "ocicat", *words],
+            capture_output=True, text=True, cwd=plain.folder, env=plain.environment, check=False, timeout=60,
+        )  # fmt: skip
+
+    assert kubectl("--help").stdout.startswith("Usage: kubectl ocicat ")
+    denied = kubectl(*FACTS, "--port", "80")
+    assert denied.returncode == 1
+    assert "Denied at the ingress of catfacts/deploy/facts" in denied.stdout
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - WORKS_ALONE))
