@@ -178,7 +178,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     demo: bool = False
     """Whether the catfacts application is put into the cluster."""
     internet: bool = False
-    """Whether pods reach the real Internet (IPv4) beside the simulated network, by this machine's connections.
+    """Whether pods reach the real Internet (IPv4) beside the simulated network, over this machine's sockets.
     Needs `pasta`, Debian's package passt, which is fetched where it is not installed."""
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ _home = click.option("--home", metavar="FOLDER", help="The state folder.")
 @click.option("--port", metavar="PORT", help="The API server's port; else the last one, 6443 or a free one.")
 @click.option("--console-port", metavar="PORT", help="The console's port; else 8081. 0 for a free one.")
 @click.option("--demo", is_flag=True, default=None, help="Put the catfacts application into it.")
+@click.option("--internet", is_flag=True, default=None, help="Let pods reach the real Internet.")
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The settings file.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
 @_home

@@ -16,6 +16,7 @@ import structlog
 
 from ocicat.app.clock import SystemClock, chance
 from ocicat.app.settings import UpSettings
+from ocicat.app.up import internet
 from ocicat.app.up.apiprocess import ApiFile
 from ocicat.app.up.demo import catfacts
 from ocicat.app.up.doors import LOOPBACK, Door
@@ -92,7 +93,7 @@ class Cluster:
                 api = await stack.enter_async_context(self._api(holding))
                 client = connect(str(self._places.kubeconfig))
                 stack.push_async_callback(client.close)
-                await self._live(holding, api, client, ready)
+                await self._live(stack, holding, api, client, ready)
         finally:
             os.close(lock)
 
@@ -108,7 +109,12 @@ class Cluster:
         stack.callback(self.flows.close)
 
     async def _live(
-        self, holding: Holding, api: "Api", client: ApiClient, ready: asyncio.Event | None
+        self,
+        stack: contextlib.AsyncExitStack,
+        holding: Holding,
+        api: "Api",
+        client: ApiClient,
+        ready: asyncio.Event | None,
     ) -> None:
         tasks = [
             api.running,
@@ -122,8 +128,11 @@ class Cluster:
             if self._settings.demo:
                 await created(client, catfacts())
             await holding.run(network.WORLD, "ip", "-batch", "-", stdin="\n".join(outside_lines()) + "\n")
-            within = Within(holding, self._places, self._nodes(), self._said)
+            resolver = internet.RESOLVER if self._settings.internet else network.WORLD_ADDRESSES[0]
+            within = Within(holding, self._places, self._nodes(), self._said, resolver)
             parts = within.parts(api.authority, self._timer.now_ns())
+            if self._settings.internet:
+                parts.append(await self._internet(holding, stack))
             tasks += [asyncio.create_task(part.run(self._timer, chance)) for part in parts]
             if ready is not None:
                 ready.set()
@@ -134,6 +143,12 @@ class Cluster:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+    async def _internet(self, holding: Holding, stack: contextlib.AsyncExitStack) -> Part:
+        pasta = await asyncio.to_thread(internet.program, debian_folder())
+        way = await internet.opened(holding, pasta, environment(), stack)
+        stack.push_async_callback(way.end)
+        return Part("the way to the Internet", way, self._places.logs / "internet.log", self._said)
 
     async def _fetch(self) -> None:
         """Fetch what images need, here, since what runs within has no way to Debian's servers."""

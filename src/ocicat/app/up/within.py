@@ -47,9 +47,23 @@ class Within:
     """Says how the parts of one cluster are run."""
 
     def __init__(
-        self, holding: Holding, places: Places, nodes: Mapping[str, NodePlace], said: Callable[[str], None]
+        self,
+        holding: Holding,
+        places: Places,
+        nodes: Mapping[str, NodePlace],
+        said: Callable[[str], None],
+        resolver: str,
     ) -> None:
-        """Keep the holder, the cluster's files and nodes; `said` gets lines for people."""
+        """Keep what parts need.
+
+        Args:
+            holding: The holder.
+            places: The cluster's files.
+            nodes: Its nodes by name.
+            said: Gets lines for people.
+            resolver: The address of the name server beyond the cluster.
+        """
+        self._resolver: Final = resolver
         self._holding: Final = holding
         self._places: Final = places
         self._nodes: Final = nodes
@@ -105,7 +119,7 @@ class Within:
             debian=str(debian_folder()),
             authority=authority,
             lab_authority=str(lab_authority),
-            resolver=network.WORLD_ADDRESSES[0],
+            resolver=self._resolver,
         )
 
     def _agent(self, node: str) -> list[str]:

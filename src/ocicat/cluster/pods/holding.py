@@ -161,6 +161,13 @@ class Holding:
         _, fds = await self._ask("socket", space=space, family=int(family), datagram=datagram)
         return socket.socket(fileno=fds[0])
 
+    async def namespaces(self, space: str) -> tuple[int, int]:
+        """Return descriptors of the user namespace and of a network namespace; they are the receiver's to
+        close.
+        """
+        _, (user, net) = await self._ask("namespaces", space=space)
+        return user, net
+
     # --- the wire -------------------------------------------------------------------------------------------
 
     async def _ask(self, op: str, fds: Sequence[int] = (), **arguments: Any) -> tuple[Any, list[int]]:
@@ -250,5 +257,6 @@ def start_holder(socket_path: Path) -> tuple["subprocess.Popen[bytes]", socket.s
         process = subprocess.Popen(  # noqa: S603
             [*command, str(theirs.fileno()), str(listening.fileno())],
             pass_fds=(theirs.fileno(), listening.fileno()), stdin=subprocess.DEVNULL, process_group=0,
+            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
         )  # fmt: skip
     return process, ours

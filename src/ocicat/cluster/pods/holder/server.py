@@ -265,6 +265,12 @@ class Holder:
         """Return the file by which a command of `run` names a network namespace."""
         return f"/proc/{os.getpid()}/fd/{self._spaces[request['name']]['net']}"
 
+    def do_namespaces(
+        self, _client: Client, request: dict[str, Any], _given: list[int], opened: list[int]
+    ) -> None:
+        """Hand out the user namespace and a network namespace, for a program of the host that joins them."""
+        opened += [os.open("/proc/self/ns/user", os.O_RDONLY), os.dup(self._spaces[request["space"]]["net"])]
+
     def do_sysctl(
         self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
     ) -> None:
