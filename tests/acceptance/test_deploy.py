@@ -13,6 +13,8 @@ from typing import Any
 import click
 import grpc
 import grpc.aio
+import httpx2 as httpx
+import msgspec
 import pytest
 import yaml
 
@@ -24,7 +26,7 @@ from ocicat.app.agent.hub import SERVER_NAME
 from ocicat.app.mirror import AGENT_KINDS
 from ocicat.cli.main import cli
 from ocicat.cluster.sources import sources_of
-from support.hub import RealHub, denied_record
+from support.hub import RealHub, denied_record, flow_record
 from support.kubectl import NEW, Kubectl, required
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,6 +212,60 @@ def test_the_commands_of_the_page_make_the_secrets_and_apply_all(kubectl, tmp_pa
         for volume in thing["spec"]["template"]["spec"]["volumes"] if thing["kind"] in WORKLOADS else []:
             if "secret" in volume:
                 kubectl(f"get secret -n calico-system {volume['secret']['secretName']}")
+
+
+# --- a console for many -------------------------------------------------------------------------------------
+
+LOGIN = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../deploy/overlays/ocicat-cluster]
+components: [../deploy/components/login]
+"""
+
+
+@pytest.fixture
+def open_console(tmp_path: Path) -> Path:
+    """An overlay of one's own, with the component for logging in."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(LOGIN)
+    return tmp_path / "mine"
+
+
+def as_account(kubectl: Kubectl, name: str, folder: Path) -> Path:
+    """Return a kubeconfig with a token of a service account."""
+    path = folder / f"{name}.kubeconfig"
+    shutil.copy(kubectl.environment["KUBECONFIG"], path)
+    token = kubectl(f"create token -n calico-system {name}").strip()
+    kubectl(f"config --kubeconfig {path} set-credentials {name} --token={token}")
+    kubectl(f"config --kubeconfig {path} set-context --current --user={name}")
+    return path
+
+
+def test_an_open_console_shows_each_user_the_flows_of_their_namespaces(kubectl, open_console, tmp_path):
+    """The hub runs as the rendered manifest says, with no other rights than the manifest gives it."""
+    kubectl(f"apply -k {open_console}")
+    hubs = [c for c in containers(rendered(kubectl, open_console)) if c["name"] == "hub"]
+    given = [re.sub(r"0\.0\.0\.0:8081,\[::\]:8081", "0.0.0.0:0", words) for words in hubs[0]["args"][1:]]
+    given = [words for words in given if not words.startswith(("--tls", "--grpc"))]
+    kubectl("create serviceaccount reader -n default")
+    kubectl("create rolebinding reader -n default --clusterrole=ocicat-hub --serviceaccount=default:reader")
+    token = kubectl("create token reader").strip()
+    hub = RealHub(tmp_path, *given, "--kubeconfig", str(as_account(kubectl, "ocicat-hub", tmp_path)))
+    try:
+        url = f"http://127.0.0.1:{hub.url.rpartition(':')[2]}"
+        record = flow_record()
+        key = msgspec.structs.replace(record.key, source_namespace="default", dest_namespace="default")
+        hub.push([denied_record(), msgspec.structs.replace(record, key=key)])
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/api/v1/flows", trust_env=False).status_code == 401
+        seen = httpx.get(
+            f"{url}/api/v1/flows", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+        ).json()
+        assert {item["dest_namespace"] for item in seen["items"]} == {"default"}
+    finally:
+        hub.stop()
 
 
 # --- the image ----------------------------------------------------------------------------------------------
