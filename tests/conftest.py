@@ -14,6 +14,7 @@ pytest_plugins = [
     "support.kernel",
     "support.coroutines",
     "support.kubectl",
+    "support.podcluster",
     "support.user",
     "support.wheel",
 ]

@@ -23,6 +23,7 @@ API_PORT: Final = 6443
 NODES_AT_MOST: Final = 200
 _PODS_OF_NODE: Final = range(2, 255)
 _NODE_MAC: Final = "ee:ee:ee:ee:ee:ee"
+_WORLD_LINK_LOCAL: Final = "fe80::1"
 _NODE_LINK_LOCAL: Final = "fe80::ecee:eeff:feee:eeee"
 _GATEWAY: Final = "169.254.1.1"
 
@@ -89,6 +90,7 @@ def uplink_lines(place: NodePlace, node_path: str) -> list[str]:
     """Return what joins a node to the world, for the world's side."""
     lines = [
         f"link add dev {place.link} type veth peer name uplink netns {node_path}",
+        f"addr add {_WORLD_LINK_LOCAL}/64 dev {place.link} nodad",
         f"link set {place.link} up",
     ]
     for address, pods in zip(place.addresses, place.pod_nets, strict=True):
@@ -105,13 +107,16 @@ def _settled(address: str) -> str:
 def node_lines(place: NodePlace) -> list[str]:
     """Return what joins a node to the world, for the node's side."""
     lines = ["link set lo up", "link set uplink up"]
-    for address, world in zip(place.addresses, WORLD_ADDRESSES, strict=True):
-        width = 128 if ":" in address else 32
-        lines += [
-            f"addr add {address}/{width} dev uplink{_settled(address)}",
-            f"route add {world} dev uplink",
-        ]
-        lines.append(f"route add default via {world} dev uplink onlink")
+    four, six = place.addresses
+    lines += [
+        f"addr add {four}/32 dev uplink",
+        f"route add {WORLD_ADDRESSES[0]} dev uplink",
+        f"route add default via {WORLD_ADDRESSES[0]} dev uplink onlink",
+        # No node answers for an IPv6 address of another of its links, as it does for IPv4.
+        f"addr add {six}/128 dev uplink nodad",
+        f"route add {WORLD_ADDRESSES[1]} via {_WORLD_LINK_LOCAL} dev uplink",
+        f"route add default via {_WORLD_LINK_LOCAL} dev uplink",
+    ]
     for pods in place.pod_nets:
         lines.append(f"route add blackhole {pods}")  # an address that no pod has goes nowhere
     return lines
