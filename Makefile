@@ -30,7 +30,8 @@ test: $(READY) ## run all tests (choose with ARGS, for example ARGS="-k selector
 .PHONY: check
 check: $(READY) ## check style, types, layers and whether the generated pages are fresh
 	@status=0; \
-	for part in "ruff check" "ruff format --check" "mypy" "lint-imports" "python scripts/docs.py --check"; do \
+	for part in "ruff check" "ruff format --check" "mypy" "lint-imports" "python scripts/docs.py --check" \
+		"python scripts/kinds.py --check"; do \
 		$(BIN)/$$part || { status=1; echo "check: $$part FAILED" >&2; }; \
 	done; \
 	exit $$status
@@ -44,8 +45,9 @@ bench: $(READY) ## measure, and write docs/benchmarks.md (one question: ARGS=pol
 	@$(BIN)/python -m benchmarks $(ARGS) --write docs/benchmarks.md
 
 .PHONY: docs
-docs: $(READY) ## write the generated pages of docs/reference anew
+docs: $(READY) ## write what is made from the code anew: docs/reference, deploy/kinds
 	@$(BIN)/python scripts/docs.py
+	@$(BIN)/python scripts/kinds.py
 
 .PHONY: site
 site: $(READY) ## build the documentation as a site, in site/
