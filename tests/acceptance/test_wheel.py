@@ -63,7 +63,7 @@ def everything(built_wheel, tmp_path_factory):
     return Installed(tmp_path_factory.mktemp("all"), built_wheel, "[all]")
 
 
-def test_the_console_and_the_example_are_in_the_wheel(built_wheel):
+def test_the_console_and_the_example_are_in_the_wheel(built_console, built_wheel):
     names = set(zipfile.ZipFile(built_wheel).namelist())
     assert {"ocicat/api/console/index.html", "ocicat/manifests/catfacts.yaml", "ocicat/py.typed"} <= names
     assert not [name for name in names if "node_modules" in name or name.startswith("tests")]
@@ -102,7 +102,7 @@ def test_what_needs_an_extra_names_it(plain, command):
     assert plain(command, "--help", *ARGUMENTS.get(command, [])).returncode == 0
 
 
-def test_it_runs_a_cluster_with_the_console_and_the_example(everything):
+def test_it_runs_a_cluster_with_the_console_and_the_example(built_console, everything):
     """`ocicat up --demo`: the console's page, and the application's first flows behind it."""
     assert everything("validate", "-f", "manifests").returncode == 0
     command = [everything.bin / "ocicat", "up", "--demo", "--name", "w", "--console-port", "0"]
