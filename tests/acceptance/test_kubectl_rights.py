@@ -1,8 +1,11 @@
 """RBAC, tiers and custom resources with unmodified kubectls (spec/kubernetes-api §2; workshop, module 2)."""
 
+import base64
 import json
+import subprocess
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.cluster
 
@@ -201,6 +204,41 @@ def test_tokens_and_certificates_authenticate(kubectl, namespace, apiserver):
     kubectl(f"-n {namespace} delete serviceaccount bob")
     said = kubectl.run(f"{alone} --token={token} auth whoami").err
     assert "Unauthorized" in said or "logged in" in said
+
+
+def test_a_user_by_certificate(kubectl, namespace, apiserver, tmp_path):
+    """How a cluster gets a user: his request, an approval, and the certificate that comes of it."""
+    key, request = tmp_path / "pat.key", tmp_path / "pat.csr"
+    words = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run(
+        [*words, "-keyout", key, "-out", request, "-subj", "/O=team/CN=pat"], check=True, capture_output=True
+    )
+    name = f"pat-{namespace}"
+    spec = {
+        "request": base64.b64encode(request.read_bytes()).decode(),
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+    }
+    head = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+    }
+    kubectl("create -f -", json.dumps({**head, "spec": spec}))
+    assert kubectl(f"get csr {name} --no-headers").split()[-1] == "Pending"
+    approved = f"certificatesigningrequest.certificates.k8s.io/{name} approved\n"
+    assert kubectl(f"certificate approve {name}") == approved
+    assert kubectl(f"get csr {name} --no-headers").split()[-1] == "Approved,Issued"
+    (tmp_path / "pat.crt").write_bytes(
+        base64.b64decode(kubectl(f"get csr {name} -o jsonpath='{{.status.certificate}}'"))
+    )
+    config = yaml.safe_load(apiserver.kubeconfig.read_text())
+    config["users"][0]["user"] = {"client-key": str(key), "client-certificate": str(tmp_path / "pat.crt")}
+    (tmp_path / "pat.yaml").write_text(yaml.safe_dump(config))
+    pat = f"--kubeconfig={tmp_path}/pat.yaml -n {namespace}"
+    assert 'User "pat" cannot list resource "pods"' in kubectl.refused(f"{pat} get pods")
+    kubectl(f"-n {namespace} create rolebinding team --clusterrole=view --group=team")
+    assert kubectl(f"{pat} get pods -o name") == ""
 
 
 def test_custom_resources(kubectl, namespace):

@@ -14,9 +14,9 @@ from ocicat.cluster.apiserver.access import Access
 from ocicat.cluster.apiserver.calico import admit_calico, refuse_tier_deletion
 from ocicat.cluster.apiserver.core import DEFINITIONS, Core
 from ocicat.cluster.apiserver.podadmission import admit_pod
-from ocicat.cluster.resources import addresses, customs, rules, validation
+from ocicat.cluster.resources import addresses, certrequests, customs, rules, validation
 from ocicat.cluster.resources.deletion import namespace_is_terminating
-from ocicat.cluster.resources.errors import forbidden, invalid, not_found
+from ocicat.cluster.resources.errors import Cause, forbidden, invalid, not_found
 from ocicat.cluster.resources.idle import without_effect
 from ocicat.cluster.resources.kinds import Kind, metadata_of
 from ocicat.cluster.resources.meta import metadata_causes
@@ -49,6 +49,21 @@ class Admission:
             self._check_namespace(kind, str(metadata_of(new).get("namespace", "")), name)
         if kind.resource == "services" and isinstance(new.get("spec"), dict):
             self._give_addresses(kind, old, new)
+        elif old is None and kind.resource == certrequests.RESOURCE:
+            new = certrequests.asked_by(new, user)
+        new, causes = self._judged(kind, old, new)
+        if causes:
+            raise invalid(kind.kind, kind.group, name, causes)
+        if kind.group == RBAC:
+            self._access.check_grant(kind, new, user)
+        if kind.group in (CALICO, CLUSTER_POLICY) or kind.resource == _NETWORK_POLICIES:
+            return Admitted(*admit_calico(self._core, kind, old, new))
+        return self._created(kind, new) if old is None else Admitted(new)
+
+    def _judged(
+        self, kind: Kind, old: Mapping[str, Any] | None, new: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[Cause]]:
+        """Return the object with what its schema adds, and what is wrong with it."""
         causes = metadata_causes(kind, new)
         if kind.custom:
             schema = self._core.schemas.root(kind.schema)
@@ -63,17 +78,13 @@ class Admission:
             causes += validation.problems(kind, new)
         if old is not None:
             causes += validation.changes(kind, old, new)
-        if causes:
-            raise invalid(kind.kind, kind.group, name, causes)
-        if kind.group == RBAC:
-            self._access.check_grant(kind, new, user)
-        if kind.group in (CALICO, CLUSTER_POLICY) or kind.resource == _NETWORK_POLICIES:
-            return Admitted(*admit_calico(self._core, kind, old, new))
-        return self._created(kind, new) if old is None else Admitted(new)
+        return new, causes
 
     def _created(self, kind: Kind, new: dict[str, Any]) -> Admitted:
         if kind.resource == "pods":
             new = admit_pod(self._core, new)
+        elif kind.resource == certrequests.RESOURCE and (why := certrequests.restriction(new)):
+            raise forbidden(kind.plural, kind.group, str(metadata_of(new).get("name", "")), why)
         text = without_effect(kind)
         return Admitted(new, (text,) if text else ())
 
@@ -92,7 +103,7 @@ class Admission:
         if causes:
             raise invalid(kind.kind, kind.group, str(metadata_of(new).get("name", "")), causes)
 
-    def _definition(self, new: dict[str, Any], causes: list[Any]) -> dict[str, Any]:
+    def _definition(self, new: dict[str, Any], causes: list[Cause]) -> dict[str, Any]:
         found = customs.problems(new) or customs.taken(new, self._core.registry)
         causes.extend(found)
         if found:

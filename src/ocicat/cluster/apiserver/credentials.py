@@ -97,6 +97,30 @@ def client_certificate(
     return _pem(_issue(ca_key, ca, key, now, user, groups, ())), _key_pem(key)
 
 
+def signed(
+    folder: Path, request: x509.CertificateSigningRequest, now: datetime.datetime, lasts_s: int | None
+) -> bytes:
+    """Return the client certificate (PEM) that `request` asks for, valid for `lasts_s` at most a year."""
+    ca_key, ca = _ensure_ca(folder, now)
+    most = datetime.timedelta(days=_LEAF_DAYS)
+    lasts = most if lasts_s is None else min(most, datetime.timedelta(seconds=lasts_s))
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(request.subject)
+        .issuer_name(ca.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + lasts)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(authority, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    return _pem(certificate)
+
+
 def _ensure_ca(folder: Path, now: datetime.datetime) -> tuple[Key, x509.Certificate]:
     key = _ensure_key(folder / "ca.key")
     path = folder / "ca.crt"

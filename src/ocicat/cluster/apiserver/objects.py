@@ -10,7 +10,7 @@ import msgspec
 
 from ocicat.cluster.apiserver.admission import Admission
 from ocicat.cluster.apiserver.core import DEFINITIONS, Core
-from ocicat.cluster.resources import deletion, managed, meta, patches, versions
+from ocicat.cluster.resources import certrequests, deletion, managed, meta, patches, versions
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.defaults import defaulted
 from ocicat.cluster.resources.errors import already_exists, bad_request, conflict, invalid, not_found, success
@@ -268,6 +268,10 @@ def _own(thing: Thing) -> dict[str, Any]:
 
 def _of_part(kind: Kind, live: Thing, new: dict[str, Any], part: str) -> dict[str, Any]:
     """Return `new` with all but the written part taken from `live`."""
+    if part == "approval":
+        return certrequests.decided(live, new)
+    if part == STATUS and kind.resource == certrequests.RESOURCE:
+        new = certrequests.undecided(live, new)
     if part == STATUS:
         metadata = {**metadata_of(live)}
         if "managedFields" in metadata_of(new):

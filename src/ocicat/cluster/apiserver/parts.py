@@ -15,12 +15,14 @@ from ocicat.cluster.apiserver.credentials import Key
 from ocicat.cluster.apiserver.node import PARTS, NodeConnector, check_reachable
 from ocicat.cluster.apiserver.objects import Objects
 from ocicat.cluster.apiserver.reading import Reading
+from ocicat.cluster.apiserver.signing import Signing
 from ocicat.cluster.apiserver.writing import Writing, patch_type
 from ocicat.cluster.resources import deletion, patches, scale
 from ocicat.cluster.resources.bodies import Body
 from ocicat.cluster.resources.cells import part as field
 from ocicat.cluster.resources.errors import bad_request, conflict, method_not_allowed, no_such_path
 from ocicat.cluster.resources.kinds import metadata_of
+from ocicat.cluster.resources.tables import table, wants_table
 from ocicat.cluster.resources.times import rfc3339
 
 _WHOLE: Final = ("status", "ephemeralcontainers", "finalize")
@@ -34,7 +36,14 @@ class Parts:
     """The subresources of one API server."""
 
     def __init__(
-        self, core: Core, objects: Objects, reading: Reading, writing: Writing, node: NodeConnector, key: Key
+        self,
+        core: Core,
+        objects: Objects,
+        reading: Reading,
+        writing: Writing,
+        signing: Signing,
+        node: NodeConnector,
+        key: Key,
     ) -> None:
         self._core: Final = core
         self._objects: Final = objects
@@ -43,6 +52,7 @@ class Parts:
         self._node: Final = node
         self._key: Final = key
         self._own: Final[Mapping[str, Callable[[Call], Awaitable[web.StreamResponse]]]] = {
+            "approval": signing.approval,
             "scale": self._scale,
             "eviction": self._eviction,
             "binding": self._binding,
@@ -77,7 +87,12 @@ class Parts:
         paths = scale.paths_of(call.kind, self._definition(call))
         present = scale.scale_of(stored.thing, paths)
         if call.info.verb == "get":
-            return json_answer(present)
+            version = wants_table(call.request.headers.get("Accept", ""))
+            now_ns = self._core.now_ns()
+            shown = (
+                present if version is None else table(scale.KIND, [present], now_ns=now_ns, version=version)
+            )
+            return json_answer(shown)
         if call.info.verb == "update":
             wanted = (await call.body()).value
         else:

@@ -23,7 +23,7 @@ from ocicat.cluster.resources.schema import PREFIX, Schemas
 from ocicat.model import kinds as policy_kinds
 from ocicat.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
 
-_READER: Final = 8
+_READER: Final = 9
 """Raised when this module would make other definitions from the same models."""
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _EXTRA: Final = (

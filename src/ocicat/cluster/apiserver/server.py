@@ -25,6 +25,7 @@ from ocicat.cluster.apiserver.reviews import Reviews
 from ocicat.cluster.apiserver.routing import Routes
 from ocicat.cluster.apiserver.schemas import load_schemas
 from ocicat.cluster.apiserver.settings import ApiServerSettings
+from ocicat.cluster.apiserver.signing import Signing
 from ocicat.cluster.apiserver.watching import Watching
 from ocicat.cluster.apiserver.writing import Writing
 from ocicat.cluster.resources.bodies import Body
@@ -81,6 +82,8 @@ class ApiServer:
         authenticator = Authenticator(self.core, self.credentials, access)
         reading = Reading(self.core, access, self.objects)
         writing = Writing(self.core, access, self.objects)
+        keys = self.credentials
+        signing = Signing(self.core, access, self.objects, reading, writing, keys.folder)
         self._routes: Final = Routes(
             self.core,
             access,
@@ -89,7 +92,7 @@ class ApiServer:
             reading,
             Watching(self.core, access, settings, self._stopping),
             writing,
-            Parts(self.core, self.objects, reading, writing, node or NoNode(), self.credentials.account_key),
+            Parts(self.core, self.objects, reading, writing, signing, node or NoNode(), keys.account_key),
             Reviews(access, authenticator),
             settings.request_timeout_s,
         )

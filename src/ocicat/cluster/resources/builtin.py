@@ -149,6 +149,12 @@ _OTHER_KINDS: Final = (
         f"{EXTENSIONS}/v1/customresourcedefinitions", "CustomResourceDefinition", "crd crds", CREATED,
         namespaced=False, categories=("api-extensions",), subresources=(STATUS,),
     ),
+    kind_row(
+        "certificates.k8s.io/v1/certificatesigningrequests", "CertificateSigningRequest", "csr",
+        AGE, "SignerName|spec.signerName", "Requestor|spec.username", "RequestedDuration|=csr_duration",
+        "Condition|=csr_condition", namespaced=False,
+        subresources=(Subresource("approval", ("get", "patch", "update")), STATUS),
+    ),
     _question(f"{AUTHENTICATION}/v1/tokenreviews", "TokenReview"),
     _question(f"{AUTHENTICATION}/v1/selfsubjectreviews", "SelfSubjectReview"),
     _question(f"{AUTHORIZATION}/v1/subjectaccessreviews", "SubjectAccessReview"),

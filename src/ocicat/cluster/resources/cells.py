@@ -245,6 +245,16 @@ def _subjects(kind: str) -> Cell:
     return cell
 
 
+def _csr_duration(thing: Thing, now_ns: int) -> str:
+    seconds = part(thing, "spec.expirationSeconds")
+    return span(seconds) if isinstance(seconds, int) else NONE
+
+
+def _csr_condition(thing: Thing, now_ns: int) -> str:
+    words = [str(row.get("type")) for row in rows(thing, "status.conditions")]
+    return joined([*words, *(["Issued"] if part(thing, "status.certificate") else [])], "Pending")
+
+
 def _controller(thing: Thing, now_ns: int) -> str:
     owner = next((row for row in rows(thing, "metadata.ownerReferences") if row.get("controller")), None)
     if owner is None:
@@ -265,6 +275,8 @@ CELLS: Final[Mapping[str, Cell]] = {
     "containers": _containers,
     "controller": _controller,
     "created": lambda thing, now_ns: _created(thing, now_ns) or rfc3339(0),
+    "csr_condition": _csr_condition,
+    "csr_duration": _csr_duration,
     "cron_containers": _cron(_containers),
     "cron_images": _cron(_images),
     "data_count": _count("data", "binaryData"),

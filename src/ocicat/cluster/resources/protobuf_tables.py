@@ -100,6 +100,11 @@ IngressRule: 1 host, 2 value:^IngressRuleValue
 IngressRuleValue: 1 http:HTTPIngressRule
 HTTPIngressRule: 1 paths:[]HTTPIngressPath
 HTTPIngressPath: 1 path, 2 backend:IngressBackend, 3 pathType
+CertificateSigningRequest: 1 metadata:ObjectMeta, 2 spec:RequestSpec, 3 status:RequestStatus
+RequestSpec: 1 request:bytes, 2 username, 3 uid, 4 groups:[]text, 5 usages:[]text, 7 signerName,
+    8 expirationSeconds:!int
+RequestStatus: 1 conditions:[]RequestCondition, 2 certificate:bytes
+RequestCondition: 1 type, 2 reason, 3 message, 4 lastUpdateTime:Time, 5 lastTransitionTime:Time, 6 status
 HorizontalPodAutoscaler: 1 metadata:ObjectMeta, 2 spec:AutoscalerSpec
 AutoscalerSpec: 1 scaleTargetRef:CrossReference, 2 minReplicas:!int, 3 maxReplicas:int,
     4 targetCPUUtilizationPercentage:!int

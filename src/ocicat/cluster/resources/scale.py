@@ -8,6 +8,13 @@ import msgspec
 from ocicat.cluster.resources.cells import label_selector_text, part
 from ocicat.cluster.resources.errors import bad_request, invalid, invalid_value
 from ocicat.cluster.resources.kinds import Kind, metadata_of
+from ocicat.cluster.resources.rows import AGE, kind_row
+
+KIND: Final = kind_row(
+    "autoscaling/v1/scales", "Scale", "",
+    "Desired|spec.replicas|integer", "Available|status.replicas|integer", AGE,
+)  # fmt: skip
+"""As `kubectl get --subresource=scale` shows it; it is no resource by itself."""
 
 
 class Paths(msgspec.Struct, frozen=True):

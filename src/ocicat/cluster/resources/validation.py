@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from ocicat.cluster.resources import certrequests
 from ocicat.cluster.resources.cells import part, rows
 from ocicat.cluster.resources.errors import Cause, invalid_value, required, unsupported_value
 from ocicat.cluster.resources.kinds import Kind, metadata_of
@@ -61,6 +62,7 @@ _FIXED: Final[Mapping[str, tuple[str, ...]]] = {
     "rolebindings.rbac.authorization.k8s.io": ("roleRef",),
     "clusterrolebindings.rbac.authorization.k8s.io": ("roleRef",),
     "endpointslices.discovery.k8s.io": ("addressType",),
+    certrequests.RESOURCE: ("spec",),
     "customresourcedefinitions.apiextensions.k8s.io": (
         "spec.group", "spec.names.plural", "spec.names.kind", "spec.scope",
     ),
@@ -261,4 +263,5 @@ _JUDGES: Final[Mapping[str, Callable[[Thing], Iterator[Cause]]]] = {
     "rolebindings.rbac.authorization.k8s.io": _binding,
     "clusterrolebindings.rbac.authorization.k8s.io": _binding,
     "events": _event,
+    certrequests.RESOURCE: lambda thing: iter(certrequests.problems(thing)),
 }
