@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NEEDED: Final = (
     "aiohttp",
+    "cel_expr_python",
     "cronsim",
     "cryptography",
     "dnslib",
