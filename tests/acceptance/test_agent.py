@@ -3,8 +3,11 @@
 Source: the issue on the dataplane and the agent; spec/kubernetes-api §5; spec/flows-and-console §5.
 """
 
+import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -225,3 +228,61 @@ def test_it_stops_when_it_is_asked(bed: AgentBed) -> None:
     assert denied(bed), "the last flows were still delivered"
     assert not bed.passes("client", "server")
     assert bed.ask_agent("status").returncode == 3
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_established_connections_go_on_unless_the_agent_is_told_to_cut_them(
+    pods_net: PodsNet, tmp_path: Path, cut: bool
+) -> None:
+    """§9.1: a change leaves what is established alone; `--cut-refused` ends what policy refuses, no more."""
+    bed = AgentBed(pods_net, tmp_path)
+    try:
+        bed.start_api()
+        bed.add_pod("client", "10.65.0.1", stack=True, app="client")
+        bed.add_pod("server", "10.65.0.2", stack=True, app="server")
+        bed.put_cluster()
+        bed.start_agent("--denial", "reject", *(["--cut-refused"] if cut else []))
+        with ExitStack() as opened:
+            refused, kept = (opened.enter_context(connected(bed, port)) for port in (80, 81))
+            bed.put_policy("p", "Allow", port=81)
+            bed.until(lambda: bed.status().enforcement.policies == 1)
+            if cut:
+                bed.until(lambda: bed.status().cut.ended == 1)
+                assert "1 connections that policy refuses" in bed.ask_agent("status").stdout
+            for held in (refused, kept):
+                held.sendall(b"ping")
+            assert kept.recv(4) == b"ping"
+            if cut:
+                with pytest.raises(ConnectionResetError):
+                    refused.recv(4)
+            else:
+                assert refused.recv(4) == b"ping"
+        assert bed.status().cut.error == ""
+    finally:
+        bed.close()
+
+
+@contextmanager
+def connected(bed: AgentBed, port: int) -> Iterator[socket.socket]:
+    """A connection from client to server, which sends back what it gets."""
+    places = bed.net.namespaces
+    with (
+        places.socket(socket.AF_INET, socket.SOCK_STREAM, at="server") as listening,
+        places.socket(socket.AF_INET, socket.SOCK_STREAM, at="client") as opened,
+    ):
+        listening.bind(("", port))
+        listening.listen()
+        opened.settimeout(20)
+        opened.connect((str(bed.addresses["server"]), port))
+        accepted, _ = listening.accept()
+        echo = threading.Thread(target=_echo, args=(accepted,), daemon=True)
+        echo.start()
+        yield opened
+        accepted.shutdown(socket.SHUT_RD)
+        echo.join()
+
+
+def _echo(accepted: socket.socket) -> None:
+    with accepted, suppress(ConnectionError):
+        while data := accepted.recv(100):
+            accepted.sendall(data)

@@ -6,6 +6,8 @@ from ocicat.base.errors import OcicatError
 from ocicat.dataplane.routes import RouteTable
 from ocicat.dataplane.traces import TraceBook
 from ocicat.engine.plan import Plan
+from ocicat.engine.policy import Direction
+from ocicat.engine.program import Outcome
 from ocicat.model.net import Prefix
 from ocicat.ports.kernel import Enforced, Shortfall
 
@@ -33,6 +35,8 @@ class FakeKernel:
         self.shortfalls: tuple[Shortfall, ...] = ()
         self.edits: list[str] = []
         self.book = TraceBook()
+        self.writes: list[Outcome] = []
+        """The outcomes that its ruleset writes."""
         self.hold = None
         """A threading.Event that enforce waits for, to see what happens meanwhile."""
 
@@ -47,6 +51,9 @@ class FakeKernel:
             raise self.crash
         if self.broken:
             raise KernelBroken(self.broken)
+        for direction in Direction:
+            numbers = {self.book.id_of(direction, outcome) for outcome in self.writes}
+            self.book.rendered(direction, numbers)
         self.wanted.append(Wanted(plan, dict(interfaces), tuple(services)))
         return Enforced(True, self.shortfalls)
 

@@ -76,9 +76,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     has programmed its pod."""
     denial: Denial = Denial.DROP
     """`drop` or `reject`. A rejected client fails at once, and the node answers packets that it refuses."""
+    cut_refused: bool = False
+    """Whether connections that policy allowed once and refuses now are ended after a change. Otherwise, as
+    with Calico, what is established goes on."""
     services: ServicesMode = ServicesMode.AUTO
-    """Whether the agent translates the addresses of Services: `on`, `off`, or `auto`, which is on unless the
-    node has the chains of a kube-proxy."""
+    """Whether the agent translates the addresses of Services: `on`, `off`, or `auto`, which is on while
+    the node has no chains of a kube-proxy."""
     pod_nets: str = ""
     """Networks of pods, separated by commas. What a pod sends elsewhere leaves the node with the node's
     address; without any network it keeps its own. Only where the agent translates Services."""

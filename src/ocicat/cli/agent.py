@@ -31,6 +31,7 @@ NEEDED: Final = ("google.protobuf", "grpc", "httpx2", "lightkube", "prometheus_c
 @click.option("--tls-server-name", metavar="NAME", help="The name in the hub's certificate.")
 @click.option("--interface-prefix", metavar="TEXT", help="What the names of pods' interfaces begin with.")
 @click.option("--denial", metavar="drop|reject", help="What happens to denied packets.")
+@click.option("--cut-refused", is_flag=True, default=None, help="End connections that policy refuses now.")
 @click.option("--services", metavar="auto|on|off", help="Whether the agent translates Services.")
 @click.option("--pod-nets", metavar="NETWORKS", help="Networks of pods, separated by commas.")
 @click.option("--metrics-port", metavar="PORT", help="Port on the loopback for Prometheus; 0 for none.")
@@ -139,9 +140,15 @@ def status_lines(found: "AgentStatus") -> list[str]:
         f"hub          {_hub(found)}",
         f"flows        {counts}",
     ]
-    if found.unenforced:
-        lines.append(f"NOT ENFORCED ({len(found.unenforced)})")
-        lines += [f"  {item.ref}: {item.reason}" for item in found.unenforced]
+    if found.services:
+        lines.append(f"services     {found.services}")
+    if found.cut.judged or found.cut.ended or found.cut.error:
+        failed = f"; FAILED: {found.cut.error}" if found.cut.error else ""
+        lines.append(f"cut          {found.cut.ended} connections that policy refuses{failed}")
+    for heading, items in (("NOT ENFORCED", found.lacking), ("WARNINGS", found.warnings)):
+        if items:
+            lines.append(f"{heading} ({len(items)})")
+            lines += [f"  {item.ref}: {item.reason}" for item in items]
     return lines
 
 

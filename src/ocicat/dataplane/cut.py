@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from ocicat.dataplane.conntrack import Conntrack
+from ocicat.dataplane.nft.driver import wait_for_packets
 from ocicat.dataplane.wire.conntrack import MarkFilter, Tuple
 from ocicat.engine.judge import Judge
 from ocicat.engine.plan import Plan
@@ -48,6 +49,8 @@ def cut(plan: Plan, conntrack: Conntrack, retired: Mapping[Direction, Collection
     Cost: a list of all connections, one judgement for each pair of ends and port, and some 30 µs for each
     connection that is ended by itself.
     """
+    # What was judged before the change of policy and is still on its way would be missed.
+    wait_for_packets()
     rows = conntrack.table()
     rows = rows[(rows["tuple"]["mark"] != 0) & (rows["dying"] == 0)]
     doomed = rows[list(_refused(Judge(plan), rows))]

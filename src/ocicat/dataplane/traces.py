@@ -27,9 +27,6 @@ class TraceBook:
         """Start empty; numbers are 1 to `most`."""
         self._most = most
         self._pages = {direction: _Page() for direction in Direction}
-        self.exhausted = 0
-        """How often an outcome found no free number: such connections are allowed or denied, but not
-        explained."""
 
     def id_of(self, direction: Direction, outcome: Outcome) -> int:
         """Return the number of an outcome, a new one if it has none; UNKNOWN if none is free."""
@@ -40,7 +37,6 @@ class TraceBook:
             return number
         number = page.free.pop() if page.free else page.top + 1
         if number > self._most:
-            self.exhausted += 1
             return UNKNOWN
         page.set(number, outcome)
         return number
@@ -64,9 +60,24 @@ class TraceBook:
         next one such a chain is new, and never changes its meaning while packets are on their way through it.
         """
         page = self._pages[direction]
+        page.unexplained = UNKNOWN in numbers
         page.retired = set(page.outcomes) - set(numbers)
         page.free += sorted(page.leaving, reverse=True)
         page.leaving.clear()
+
+    @property
+    def unexplained(self) -> tuple[Direction, ...]:
+        """The directions in which the last ruleset writes UNKNOWN: such connections are allowed or denied as
+        policy says, and nobody can tell why."""
+        return tuple(direction for direction, page in self._pages.items() if page.unexplained)
+
+    @property
+    def may_explain(self) -> bool:
+        """Whether another rendering finds numbers for outcomes that have none, or the one after it."""
+        return any(
+            page.unexplained and (page.free or page.leaving or page.top < self._most)
+            for page in self._pages.values()
+        )
 
     def retire(self, direction: Direction, ids_in_use: Collection[int]) -> frozenset[int]:
         """Give back the retired numbers that no connection carries, and return them.
@@ -103,6 +114,7 @@ class _Page:
         self.leaving: set[int] = set()
         """Given back, and free once a ruleset without them has been rendered."""
         self.free: list[int] = []
+        self.unexplained = False
         self.top = 0
         """The highest number that was ever given."""
 

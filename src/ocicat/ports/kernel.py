@@ -12,10 +12,12 @@ from ocicat.model.kubernetes import EndpointSlice, Service
 
 
 class Shortfall(msgspec.Struct, frozen=True):
-    """Something that a node enforces less or otherwise than it is written."""
+    """Something that a node enforces less or otherwise than it is written, or cannot tell of."""
 
     subject: PolicyKey | EntityKey
     problem: Problem
+    enforced: bool = False
+    """Whether policy is enforced as it is written all the same."""
 
 
 class Enforced(msgspec.Struct, frozen=True):

@@ -61,16 +61,16 @@ async def test_an_event_names_the_object_and_the_reason():
 
 
 def test_events_of_cluster_wide_objects_are_in_default():
-    event = event_for(Ref(GROUP, "Tier", "", "t"), "bad", "n1", 0)
+    event = event_for(Unenforced(Ref(GROUP, "Tier", "", "t"), "bad"), "n1", 0)
     assert event["metadata"]["namespace"] == "default"
 
 
 def test_all_agents_give_one_event_one_name():
-    names = {event_for(POLICY, "bad", node, 0)["metadata"]["name"] for node in ("n1", "n2")}
+    names = {event_for(Unenforced(POLICY, "bad"), node, 0)["metadata"]["name"] for node in ("n1", "n2")}
     assert len(names) == 1
     kubernetes = Ref("networking.k8s.io", "NetworkPolicy", "a", "p")
-    assert event_for(kubernetes, "bad", "n1", 0)["metadata"]["name"] not in names
-    assert event_for(POLICY, "worse", "n1", 0)["metadata"]["name"] not in names
+    assert event_for(Unenforced(kubernetes, "bad"), "n1", 0)["metadata"]["name"] not in names
+    assert event_for(Unenforced(POLICY, "worse"), "n1", 0)["metadata"]["name"] not in names
 
 
 async def test_what_lasts_is_told_once_and_what_returns_again():
@@ -141,3 +141,10 @@ def test_the_hub_is_the_clusters_service(address, expected):
 @pytest.mark.parametrize("known", [{}, services(""), services("None")])
 def test_there_may_be_no_hub_yet(known):
     assert hub_server(AgentSettings(), known) is None
+
+
+def test_a_warning_has_a_reason_of_its_own():
+    node = Unenforced(Ref("", "Node", "", "n1"), "EN0004 no number is free", enforced=True)
+    event = event_for(node, "n1", 0)
+    assert (event["reason"], event["metadata"]["namespace"]) == ("NotExplained", "default")
+    assert event_for(Unenforced(node.ref, node.reason), "n1", 0)["reason"] == "NotEnforced"

@@ -9,13 +9,17 @@ import pytest
 from ocicat.api.flowclient import FlowClientStatus
 from ocicat.app.agent.accounting import Unaccounted
 from ocicat.app.agent.agent import Agent
+from ocicat.app.agent.cutting import CutStatus, Cutting
 from ocicat.app.agent.enforcer import Enforcer
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.status import socket_path
+from ocicat.app.agent.translation import LOOK_S, Translation
 from ocicat.app.mirror import Mirror
-from ocicat.app.settings import AgentSettings, Settings
+from ocicat.app.settings import AgentSettings, ServicesMode, Settings
 from ocicat.cluster.deltas import Inbox
+from ocicat.dataplane.cut import Cut
 from ocicat.dataplane.routes import Routes
+from ocicat.dataplane.socket import NetlinkError
 from ocicat.flows.collect import CollectorStatus
 from ocicat.ports.accounting import CONNECTION
 from support.agentparts import FakeKernel, route_table
@@ -80,6 +84,10 @@ class Scene:
     def __init__(self, folder, **settings):
         self.timer, self.inbox, self.kernel = FakeTimer(), Inbox(), FakeKernel()
         self.flows = Flows()
+        self.kube_proxy = ""
+        self.translations = []
+        self.cuts = []
+        self.uncut = ""
         self.accounting = Accounting(self.flows)
         self.client = Client()
         self.settings = Settings(home=str(folder), agent=AgentSettings(node="n1", metrics_port=0, **settings))
@@ -108,8 +116,22 @@ class Scene:
             flows=self.flows,
             accounting=self.accounting,
             events=EventReporter(self.client, "n1", self.timer),
+            cutting=Cutting(self.end, enforcer, self.timer, lambda: 0.0),
+            translation=Translation(
+                ServicesMode.AUTO,
+                lambda: self.kube_proxy,
+                lambda here: self.translations.append((here, len(self.kernel.wanted))),
+                enforcer,
+                self.timer,
+            ),
             timer=self.timer,
         )
+
+    def end(self, plan):
+        if self.uncut:
+            raise NetlinkError(self.uncut)
+        self.cuts.append(plan)
+        return Cut(3, 2)
 
 
 @asynccontextmanager
@@ -214,3 +236,70 @@ async def test_verification_can_be_switched_off(tmp_path, interval_s):
         it.kernel.edits = ["x"]
         await it.timer.advance(3600)
         assert it.kernel.edits == ["x"]
+
+
+# --- cutting ------------------------------------------------------------------------------------------------
+
+
+async def test_after_each_pass_what_the_plan_in_force_refuses_is_ended(tmp_path):
+    async with running(tmp_path) as it:
+        it.inbox.nudge()
+        await until(lambda: it.agent.status().cut == CutStatus(3, 2))
+        assert it.cuts == [it.kernel.wanted[-1].plan]
+        it.agent._enforcer.again()
+        await until(lambda: it.agent.status().cut == CutStatus(3, 4))
+        assert len(it.cuts) == 2
+
+
+async def test_a_cut_that_fails_is_shown_and_tried_again(tmp_path):
+    async with running(tmp_path) as it:
+        it.uncut = "the kernel does not answer"
+        it.inbox.nudge()
+        await until(lambda: it.agent.status().cut.error == "the kernel does not answer")
+        assert not it.agent.status().ok
+        it.uncut = ""
+        await it.timer.advance(1)
+        await until(lambda: it.agent.status().cut == CutStatus(3, 2))
+
+
+async def test_without_the_setting_nothing_is_ended(tmp_path):
+    scene = Scene(tmp_path)
+    off = Cutting(None, scene.agent._enforcer, scene.timer, lambda: 0.0)
+    off.passed()
+    task = asyncio.create_task(off.run())
+    await asyncio.sleep(0)
+    assert not task.done()
+    assert off.status() == CutStatus()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    scene.agent._routes.close()
+
+
+# --- Services and a kube-proxy ------------------------------------------------------------------------------
+
+
+async def test_services_are_left_to_a_kube_proxy_that_comes_and_taken_over_when_it_goes(tmp_path):
+    async with running(tmp_path) as it:
+        assert it.translations == [(True, 0)]
+        it.inbox.nudge()
+        await until(lambda: it.kernel.wanted)
+        it.kube_proxy = "table ip kube-proxy"
+        await it.timer.advance(LOOK_S)
+        await until(lambda: len(it.kernel.wanted) == 2)
+        assert it.translations[1:] == [(False, 1)], "told before the next pass"
+        assert it.agent.status().services == "left to kube-proxy (table ip kube-proxy)"
+        it.kube_proxy = ""
+        await it.timer.advance(LOOK_S)
+        await until(lambda: len(it.kernel.wanted) == 3)
+        assert it.translations[2:] == [(True, 2)]
+        assert it.agent.status().services == "translated here"
+
+
+@pytest.mark.parametrize(("mode", "translated"), [(ServicesMode.ON, True), (ServicesMode.OFF, False)])
+async def test_nobody_looks_for_a_kube_proxy_where_it_is_set_who_translates(tmp_path, mode, translated):
+    scene = Scene(tmp_path)
+    told = []
+    fixed = Translation(mode, lambda: "a sign", told.append, scene.agent._enforcer, scene.timer)
+    assert told == [translated]
+    assert fixed.status() == ("translated here" if translated else "off")
+    scene.agent._routes.close()

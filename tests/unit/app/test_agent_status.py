@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from prometheus_client import generate_latest
 
 from ocicat.api.flowclient import FlowClientStatus
+from ocicat.app.agent.cutting import CutStatus
 from ocicat.app.agent.metrics import COUNTERS, GAUGES, Metrics
 from ocicat.app.agent.status import (
     AgentRunningError,
@@ -48,6 +49,7 @@ FINE = AgentStatus(
     flows=FlowClientStatus("127.0.0.1:7443", True, "batches", 5, 100, 6, ""),
     accounting=CollectorStatus(records=111, losses=Losses(events=1, unknown_traces=2)),
 )
+WARNED = Unenforced(Ref("", "Node", "", "n1"), "EN0004 no number is free", enforced=True)
 SAME = Verification((), False)
 LOST = Unenforced(Ref("", "Pod", "a", "web"), "the node has no route to 10.0.0.1")
 
@@ -260,3 +262,25 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     done = run("--node", "n1", "--home", str(tmp_path), "status")
     assert done.exit_code == 3
     assert "not installed: lightkube. Run: pip install 'ocicat[agent]'" in done.output
+
+
+def test_warnings_are_listed_apart_and_leave_the_agent_in_order():
+    warned = changed(unenforced=(WARNED,))
+    assert warned.ok
+    assert status_lines(warned)[-2:] == ["WARNINGS (1)", f"  {WARNED.ref}: {WARNED.reason}"]
+    both = changed(unenforced=(LOST, WARNED))
+    assert not both.ok
+    assert [line for line in status_lines(both) if line.isupper() or "(1)" in line] == [
+        "NOT ENFORCED (1)",
+        "WARNINGS (1)",
+    ]
+
+
+def test_cuts_and_services_are_shown_where_there_is_something_to_say():
+    told = changed(services="translated here", cut=CutStatus(5, 2, "no answer"))
+    assert not told.ok
+    assert status_lines(told)[-2:] == [
+        "services     translated here",
+        "cut          2 connections that policy refuses; FAILED: no answer",
+    ]
+    assert not any(line.startswith(("services", "cut")) for line in status_lines(FINE))

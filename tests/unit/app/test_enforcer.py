@@ -13,6 +13,7 @@ from ocicat.app.mirror import Mirror, understood
 from ocicat.base.problem import Problem, Severity, Where
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflection import Delta
+from ocicat.dataplane.traces import TraceBook
 from ocicat.engine.policy import Direction, EntityKey, EntityKind, PolicyKey
 from ocicat.engine.program import Outcome
 from ocicat.engine.walk import Walked
@@ -235,6 +236,24 @@ async def test_numbers_of_traces_are_given_back_once_no_connection_carries_them(
         assert book.outcome(Direction.EGRESS, 1) is None
         assert book.outcome(Direction.INGRESS, 1) == outcome
         assert await it.enforcer.recycle(frozenset) == 1
+
+
+async def test_where_numbers_were_wanting_those_given_back_are_given_anew_at_once():
+    names = [Outcome(Walked(Action.ALLOW, ()), Walked(action, ())) for action in Action]
+    async with scene() as it:
+        book = it.kernel.book = TraceBook(most=1)
+        it.kernel.writes = names[:2]
+        await it.tell(policy())
+        await until(lambda: it.passes)
+        assert book.unexplained == tuple(Direction)
+        it.kernel.writes = names[1:2]
+        assert await it.enforcer.recycle(frozenset) == 0, "the first outcome is still written"
+        it.enforcer.again()
+        await until(lambda: len(it.passes) == 2)
+        assert await it.enforcer.recycle(frozenset) == 2
+        await until(lambda: book.unexplained == ())
+        assert len(it.passes) == 4, "one frees the numbers, one gives them"
+        assert book.outcome(Direction.INGRESS, 1) == names[1]
 
 
 async def test_a_shortfall_of_the_kernel_is_told_of_its_object():

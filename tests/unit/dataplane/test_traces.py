@@ -70,12 +70,22 @@ def test_a_retired_outcome_that_is_wanted_again_has_its_number() -> None:
     assert book.retire(IN, ()) == frozenset()
 
 
-def test_when_numbers_run_out_outcomes_share_one_and_that_is_counted() -> None:
+def test_when_numbers_run_out_outcomes_share_one_until_a_number_is_free() -> None:
     book = TraceBook(most=2)
     assert [book.id_of(IN, outcome(name)) for name in "abcd"] == [1, 2, UNKNOWN, UNKNOWN]
-    assert book.exhausted == 2
     assert book.outcome(IN, UNKNOWN) is None
     assert book.id_of(IN, outcome("a")) == 1
+    book.rendered(IN, {1, 2, UNKNOWN})
+    assert (book.unexplained, book.may_explain) == ((IN,), False)
+    book.rendered(IN, {2, UNKNOWN})
+    assert not book.may_explain, "a connection may still carry number 1"
+    assert book.retire(IN, {2}) == {1}
+    assert book.may_explain
+    assert book.id_of(IN, outcome("c")) == UNKNOWN, "free once a ruleset without its old chain is in force"
+    book.rendered(IN, {2, UNKNOWN})
+    assert book.id_of(IN, outcome("c")) == 1
+    book.rendered(IN, {1, 2})
+    assert (book.unexplained, book.may_explain) == ((), False)
 
 
 def test_numbers_of_an_earlier_process_stay_what_they_were() -> None:

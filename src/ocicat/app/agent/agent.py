@@ -15,6 +15,7 @@ import structlog
 
 from ocicat.api.flowclient import FlowClient
 from ocicat.app.agent.accounting import Accounting
+from ocicat.app.agent.cutting import Cutting
 from ocicat.app.agent.enforcer import Enforcer, Pass, unenforced
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.metrics import Metrics
@@ -25,6 +26,7 @@ from ocicat.app.agent.status import (
     Verification,
     socket_path,
 )
+from ocicat.app.agent.translation import Translation
 from ocicat.app.settings import Settings
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.client import ApiClient
@@ -69,6 +71,8 @@ class Agent:
         flows: FlowClient,
         accounting: Accounting,
         events: EventReporter,
+        cutting: Cutting,
+        translation: Translation,
         timer: Timer,
     ) -> None:
         """Join the parts; nothing runs yet."""
@@ -82,6 +86,8 @@ class Agent:
         self._flows = flows
         self._accounting = accounting
         self._events = events
+        self._cutting = cutting
+        self._translation = translation
         self._timer = timer
         self._started_ns = timer.now_ns()
         self._passes = self._deviations = self._faults = 0
@@ -123,6 +129,8 @@ class Agent:
             self._enforcer.run,
             self._flows.run,
             self._events.run,
+            self._cutting.run,
+            self._translation.run,
             self._verify_now_and_then,
             self._recycle_now_and_then,
         ]
@@ -172,6 +180,7 @@ class Agent:
         self._metrics.apply_seconds.observe(done.duration_s)
         self._events.tell((*unenforced(done), *self._enforcer.unsound))
         self._accounting.show(done)
+        self._cutting.passed()
         log.info(
             "ruleset.applied",
             generation=done.generation,
@@ -248,4 +257,6 @@ class Agent:
             reflectors=tuple(reflector.status() for reflector in self._reflectors),
             flows=self._flows.status(),
             accounting=self._accounting.status(),
+            services=self._translation.status(),
+            cut=self._cutting.status(),
         )

@@ -11,17 +11,20 @@ import structlog
 from ocicat.api.flowclient import FlowClient
 from ocicat.app.agent.accounting import Accounted, Accounting, KernelTraces, Unaccounted
 from ocicat.app.agent.agent import Agent
+from ocicat.app.agent.cutting import Cutting, Ending
 from ocicat.app.agent.enforcer import Enforcer, Pass
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.hub import hub_server
+from ocicat.app.agent.translation import Translation
 from ocicat.app.clock import SystemClock, chance
 from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
-from ocicat.app.settings import AgentSettings, ServicesMode, Settings
+from ocicat.app.settings import AgentSettings, Settings
 from ocicat.cluster.client import connect
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import reflectors
 from ocicat.dataplane.accounts import KernelAccounts
 from ocicat.dataplane.conntrack import Conntrack, count_traffic
+from ocicat.dataplane.cut import Cut, cut
 from ocicat.dataplane.kubeproxy import sign_of_kube_proxy
 from ocicat.dataplane.nft import settings as nft
 from ocicat.dataplane.nft.driver import NftProgram
@@ -29,6 +32,8 @@ from ocicat.dataplane.nft.kernel import NftKernel
 from ocicat.dataplane.nft.services import ServiceSettings
 from ocicat.dataplane.routes import Routes
 from ocicat.dataplane.socket import NetlinkSocket
+from ocicat.engine.plan import Plan
+from ocicat.engine.policy import Direction
 from ocicat.flows.collect import Collector
 from ocicat.ports.flows import FlowSink
 
@@ -45,7 +50,7 @@ def compose(settings: Settings) -> Agent:
     client = connect(of_agent.kubeconfig, of_agent.context or None)
     followed = reflectors(AGENT_KINDS, client, understood, inbox, timer, chance)
     nft = NftProgram(elements=NetlinkSocket())
-    kernel = NftKernel(nft, _ruleset(of_agent), _services(of_agent), of_agent.node)
+    kernel = NftKernel(nft, _ruleset(of_agent), node=of_agent.node)
     routes = Routes()
     # What names this run must differ from what named the last one, and from a pod's of the same node.
     sender = f"{of_agent.node}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -81,6 +86,14 @@ def compose(settings: Settings) -> Agent:
         flows=flows,
         accounting=accounting,
         events=EventReporter(client, of_agent.node, timer),
+        cutting=Cutting(_ending(of_agent, kernel), enforcer, timer, chance),
+        translation=Translation(
+            of_agent.services,
+            sign_of_kube_proxy,
+            lambda here: kernel.translate(_services(of_agent) if here else None),
+            enforcer,
+            timer,
+        ),
         timer=timer,
     )
     return agent
@@ -106,13 +119,20 @@ def _ruleset(settings: AgentSettings) -> nft.RulesetSettings:
     )
 
 
-def _services(settings: AgentSettings) -> ServiceSettings | None:
-    """Return how Services are translated, or None where somebody else does it."""
-    if settings.services is ServicesMode.OFF:
+def _ending(settings: AgentSettings, kernel: NftKernel) -> Ending | None:
+    """Return what ends refused connections; None where established ones are left alone."""
+    if not settings.cut_refused:
         return None
-    if settings.services is ServicesMode.AUTO and (sign := sign_of_kube_proxy()):
-        log.info("services.left_to_kube_proxy", sign=sign)
-        return None
+    conntrack = Conntrack()
+
+    def ending(plan: Plan) -> Cut:
+        return cut(plan, conntrack, {direction: kernel.book.retired(direction) for direction in Direction})
+
+    return ending
+
+
+def _services(settings: AgentSettings) -> ServiceSettings:
+    """Return how Services are translated where the agent does it."""
     return ServiceSettings(interface_prefix=settings.interface_prefix, pod_nets=settings.pod_prefixes)
 
 

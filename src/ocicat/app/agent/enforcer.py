@@ -9,7 +9,7 @@ Source: design/dataplane §4.
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -33,6 +33,9 @@ from ocicat.ports.clock import Chance, Timer
 from ocicat.ports.kernel import Enforced, Kernel
 
 log: Final = structlog.get_logger("ocicat.enforcer")
+
+
+Result = TypeVar("Result")
 
 
 class TracedKernel(Kernel, Protocol):
@@ -106,6 +109,7 @@ class Enforcer:
         self._services: tuple[tuple[Service, tuple[EndpointSlice, ...]], ...] = ()
         self._fronts: tuple[ServicePorts, ...] = ()
         self._lock = asyncio.Lock()
+        self._again = False
         self.failures = 0
         """Passes that the kernel refused, since the start."""
         self.error = ""
@@ -141,6 +145,18 @@ class Enforcer:
             if done is not None:
                 self._programmed = done
                 self._passed(done)
+                if self._kernel.book.may_explain:
+                    self.again()
+
+    def again(self) -> None:
+        """Program once more, though nothing has changed in the cluster."""
+        self._again = True
+        self._inbox.nudge()
+
+    async def alone(self, action: Callable[[], Result]) -> Result:
+        """Do something in a thread, and no pass beside it; return its result."""
+        async with self._lock:
+            return await asyncio.to_thread(action)
 
     async def verify(self, *, heal: bool) -> tuple[str, ...]:
         """Compare the kernel with what was programmed; see Kernel. Waits for a pass that runs."""
@@ -152,7 +168,8 @@ class Enforcer:
     async def recycle(self, marks: Callable[[], Collection[int]]) -> int:
         """Give back the numbers of traces that no connection carries; return how many.
 
-        `marks` returns the marks of all connections. It is asked in a thread, while no pass runs.
+        `marks` returns the marks of all connections. It is asked in a thread, while no pass runs. Where
+        numbers were wanting, they are given anew at once.
         """
 
         def retire() -> int:
@@ -161,8 +178,10 @@ class Enforcer:
             ingress = book.retire(Direction.INGRESS, {mark >> 16 for mark in in_use})
             return len(egress) + len(ingress)
 
-        async with self._lock:
-            return await asyncio.to_thread(retire)
+        given_back = await self.alone(retire)
+        if given_back and self._kernel.book.may_explain:
+            self.again()
+        return given_back
 
     async def _failed(self, reason: str) -> None:
         self.failures += 1
@@ -184,8 +203,15 @@ class Enforcer:
         assignment = assigned(local, self._routes(), self._prefix)
         self.unsound = self._invalid()
         services_changed, self._mirror.services_changed = self._mirror.services_changed, False
+        again, self._again = self._again, False
         before = self._programmed
-        same = before is not None and not self.error and change == PlanChange() and not services_changed
+        same = (
+            not again
+            and before is not None
+            and not self.error
+            and change == PlanChange()
+            and not services_changed
+        )
         if same and before is not None and before.assignment == assignment:
             return None
         if services_changed:

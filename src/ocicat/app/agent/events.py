@@ -15,10 +15,11 @@ import structlog
 from ocicat.app.agent.unenforced import Unenforced
 from ocicat.cluster.client import ApiClient, ApiError, UnreachableError
 from ocicat.model.kinds import kind_of
-from ocicat.model.meta import Ref
 from ocicat.ports.clock import Timer
 
 REASON: Final = "NotEnforced"
+WARNING: Final = "NotExplained"
+"""The reason where policy is enforced as written all the same."""
 COMPONENT: Final = "ocicat-agent"
 BURST: Final = 20
 PER_EVENT_S: Final = 1.0
@@ -70,7 +71,7 @@ class EventReporter:
         return True
 
     async def _send(self, item: Unenforced) -> None:
-        event = event_for(item.ref, item.reason, self._node, self._timer.now_ns())
+        event = event_for(item, self._node, self._timer.now_ns())
         try:
             await self._client.post(f"/api/v1/namespaces/{event['metadata']['namespace']}/events", event)
         except ApiError as error:
@@ -80,8 +81,9 @@ class EventReporter:
             self._waiting.appendleft(item)
 
 
-def event_for(ref: Ref, reason: str, node: str, now_ns: int) -> dict[str, Any]:
+def event_for(item: Unenforced, node: str, now_ns: int) -> dict[str, Any]:
     """Return the Event that says why an object is not enforced."""
+    ref, reason = item.ref, item.reason
     known = kind_of(ref.group, ref.kind)
     namespace = ref.namespace or "default"
     digest = hashlib.blake2b(f"{ref} {ref.group} {reason}".encode(), digest_size=8).hexdigest()
@@ -97,7 +99,7 @@ def event_for(ref: Ref, reason: str, node: str, now_ns: int) -> dict[str, Any]:
             "name": ref.name,
         },
         "type": "Warning",
-        "reason": REASON,
+        "reason": WARNING if item.enforced else REASON,
         "message": reason[:MESSAGE_CHARACTERS],
         "source": {"component": COMPONENT, "host": node},
         "reportingComponent": COMPONENT,

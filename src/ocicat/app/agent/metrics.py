@@ -21,7 +21,8 @@ GAUGES: Final[dict[str, tuple[str, Callable[[AgentStatus], float]]]] = {
     "generation": ("What was programmed last.", lambda s: s.enforcement.generation),
     "endpoints": ("Pods of this node that are enforced.", lambda s: s.enforcement.endpoints),
     "policies": ("Policies that the Plan holds.", lambda s: s.enforcement.policies),
-    "unenforced_objects": ("Objects that were written and are not enforced.", lambda s: len(s.unenforced)),
+    "unenforced_objects": ("Objects that were written and are not enforced.", lambda s: len(s.lacking)),
+    "warnings": ("Warnings of objects that are enforced all the same.", lambda s: len(s.warnings)),
     "flow_queue_records": ("Flow records that wait for the hub.", lambda s: s.flows.queued),
     "flow_connected": ("Whether the hub acknowledges flows.", lambda s: s.flows.connected),
 }
@@ -31,6 +32,7 @@ COUNTERS: Final[dict[str, tuple[str, Callable[[AgentStatus], float]]]] = {
     "failures": ("Times that the kernel refused.", lambda s: s.enforcement.failures),
     "deviations": ("Foreign edits of the ruleset, put right.", lambda s: s.enforcement.deviations),
     "faults": ("Times that a part of the agent failed and was started again.", lambda s: s.faults),
+    "connections_cut": ("Connections ended because policy refuses them now.", lambda s: s.cut.ended),
     "flow_records": ("Flow records that were made.", lambda s: s.accounting.records),
     "flow_records_sent": ("Flow records that the hub acknowledged.", lambda s: s.flows.sent),
     "flow_records_lost": ("Flow records given up.", lambda s: s.flows.lost),

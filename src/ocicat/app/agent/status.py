@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.api.flowclient import FlowClientStatus
+from ocicat.app.agent.cutting import CutStatus
 from ocicat.app.agent.unenforced import Unenforced
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.reflect import ReflectorStatus
@@ -64,15 +65,28 @@ class AgentStatus(msgspec.Struct, frozen=True):
     """How often a part of the agent failed by a mistake of ours and was started again; it should be 0."""
     enforcement: EnforcementStatus
     unenforced: tuple[Unenforced, ...]
-    """What was written and is not enforced, with the reason."""
+    """What was written and is not enforced, with the reason; and warnings."""
     reflectors: tuple[ReflectorStatus, ...]
     flows: FlowClientStatus
     accounting: CollectorStatus
+    services: str = ""
+    """Who translates the addresses of Services, in words."""
+    cut: CutStatus = CutStatus()
+
+    @property
+    def lacking(self) -> tuple[Unenforced, ...]:
+        """What of `unenforced` is not enforced as it is written."""
+        return tuple(item for item in self.unenforced if not item.enforced)
+
+    @property
+    def warnings(self) -> tuple[Unenforced, ...]:
+        """The rest of `unenforced`."""
+        return tuple(item for item in self.unenforced if item.enforced)
 
     @property
     def ok(self) -> bool:
         """Whether everything that was written is enforced, and nothing fails."""
-        return self.synced and not self.unenforced and not self.enforcement.error
+        return self.synced and not self.lacking and not self.enforcement.error and not self.cut.error
 
 
 class Verification(msgspec.Struct, frozen=True):

@@ -26,18 +26,20 @@ _ENTITIES: Final = {
 
 
 class Unenforced(msgspec.Struct, frozen=True, order=True):
-    """Something that was written and is not, or not wholly, enforced on this node."""
+    """Something that was written and is not, or not wholly, enforced on this node; or a warning of it."""
 
     ref: Ref
     reason: str
     """In words."""
+    enforced: bool = False
+    """Whether it is enforced as it is written all the same: then this is a warning of something else."""
 
 
 def unenforced_of(shortfall: Shortfall) -> Unenforced:
     """Return a shortfall of the kernel side as one of an object."""
     found = shortfall.problem
     at = f" ({found.where.path})" if found.where.path else ""
-    return Unenforced(ref_of(shortfall.subject), f"{found.code} {found.what}{at}")
+    return Unenforced(ref_of(shortfall.subject), f"{found.code} {found.what}{at}", shortfall.enforced)
 
 
 def ref_of(subject: PolicyKey | EntityKey) -> Ref:

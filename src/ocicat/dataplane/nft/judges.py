@@ -16,6 +16,7 @@ from ocicat.dataplane.nft.crowds import Crowd
 from ocicat.dataplane.nft.kinds import Criteria, Kinds
 from ocicat.dataplane.nft.peers import Row
 from ocicat.dataplane.nft.ruleset import Chain, Container, digest
+from ocicat.dataplane.traces import UNKNOWN
 from ocicat.engine.plan import Plan, PolicyClass
 from ocicat.engine.policy import Direction, Entity, Rule, Side
 from ocicat.engine.program import Program, Signature, bind
@@ -45,10 +46,16 @@ class Judge:
             *(plan.sets.get(name) for name in self.criteria.sets),
             *(plan.services.get(key) for key in self.criteria.services),
         )
-        if self._row is None or self._row[0] != inputs:
+        known = {
+            signature: answering
+            for signature, answering in self._given.items()
+            if UNKNOWN not in answering.numbers
+        }
+        # What found no number is asked anew every time: one may have become free.
+        if self._row is None or self._row[0] != inputs or len(known) < len(self._given):
             signatures, own = crowd.table.signatures(self.program, np.arange(len(crowd.table.addresses)))
             given = {
-                signature: self._given.get(signature) or answers.answering(self.program, signature)
+                signature: known.get(signature) or answers.answering(self.program, signature)
                 for signature in signatures
             }
             self._row = inputs, Row(tuple(given[signature].name for signature in signatures), own)

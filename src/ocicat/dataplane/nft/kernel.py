@@ -23,7 +23,7 @@ from ocicat.dataplane.nft.services import (
     render_services,
 )
 from ocicat.dataplane.nft.settings import DEFAULT_SETTINGS, RulesetSettings
-from ocicat.dataplane.nft.shortfall import closed, shortfalls, subject_of
+from ocicat.dataplane.nft.shortfall import closed, shortfalls, subject_of, unexplained
 from ocicat.dataplane.traces import TraceBook
 from ocicat.engine.plan import Plan
 from ocicat.engine.policy import PolicyKey
@@ -124,6 +124,10 @@ class NftKernel:
         self.book = TraceBook()
         """The numbers of traces: what the halves of connection marks mean."""
 
+    def translate(self, services: ServiceSettings | None) -> None:
+        """Translate Services so from the next `enforce` on; None leaves them to a kube-proxy."""
+        self._service_settings = services
+
     def adopt(self) -> frozenset[str]:
         """Take over what an earlier process left; see `Kernel`."""
         found = self._nft.read(self._settings.table)
@@ -156,7 +160,8 @@ class NftKernel:
         self._enforced, self._refused = plan, frozenset(refused)
         changed |= self._make_services(services)
         found = shortfalls(plan, interfaces, self._node)
-        return Enforced(changed, (*found, *(_refusal(key, complaint) for key in sorted(refused))))
+        refusals = (_refusal(key, complaint) for key in sorted(refused))
+        return Enforced(changed, (*found, *refusals, *unexplained(self.book, self._node)))
 
     def verify(self, *, heal: bool) -> tuple[str, ...]:
         """Compare the kernel with what was enforced last; see `Kernel`."""

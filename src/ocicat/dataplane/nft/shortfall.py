@@ -8,8 +8,9 @@ import msgspec
 
 from ocicat.base.problem import Where
 from ocicat.dataplane.nft.render import Interfaces
+from ocicat.dataplane.traces import TraceBook
 from ocicat.engine.plan import Plan, PolicyList
-from ocicat.engine.policy import Direction, EntityKey, Policy, PolicyKey, Rule, Stage
+from ocicat.engine.policy import Direction, EntityKey, EntityKind, Policy, PolicyKey, Rule, Stage
 from ocicat.model.codes import problem
 from ocicat.model.flow import Action, HitKind
 from ocicat.ports.kernel import Shortfall
@@ -23,6 +24,15 @@ _KINDS: Final = {
 def shortfalls(plan: Plan, interfaces: Interfaces, node: str) -> tuple[Shortfall, ...]:
     """Return what of `plan` the pods in `interfaces`, and the node itself, do not get as written."""
     return (*_http_rules(plan, interfaces), *_host_endpoints(plan, node))
+
+
+def unexplained(book: TraceBook, node: str) -> Iterator[Shortfall]:
+    """Yield that outcomes found no number in `book`; nothing where all have one."""
+    if book.unexplained:
+        where = ", ".join(book.unexplained)
+        what = f"no number of a trace is free ({where}): some connections are decided without being explained"
+        key = EntityKey(EntityKind.NODE, "", node)
+        yield Shortfall(key, problem("EN0004", Where(f"Node {node}"), what), enforced=True)
 
 
 def _http_rules(plan: Plan, interfaces: Interfaces) -> Iterator[Shortfall]:

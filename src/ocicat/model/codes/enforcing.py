@@ -29,4 +29,14 @@ ENFORCING: Final = (
         "in place of this one everything in its directions is denied to the pods that it selects.",
         "report it with the message, and change or remove the policy until then",
     ),
+    Code(
+        "EN0004",
+        "connections are decided, but not explained",
+        "The kernel tells a decision with its reasons by one of 65,534 numbers for each direction on a node, "
+        "and all are in use, by rules or by connections. Policy is enforced as written; flows whose reasons "
+        "found no number are recorded without them. Numbers are given back when the last connection that "
+        "carries them has ended, and are then given anew.",
+        "let fewer rules decide on this node: join those that do the same, or spread the pods",
+        Severity.WARNING,
+    ),
 )
