@@ -26,7 +26,8 @@ export function listed(hub, { clauses, from, to, group }) {
     }
   }
   const kept = rows.filter((flow) => meets(flow, clauses));
-  return kept.sort((a, b) => b.start_time.localeCompare(a.start_time)).slice(0, MOST_ROWS);
+  kept.sort((a, b) => (a.start_time < b.start_time ? 1 : -1));
+  return group === "connection" ? kept : kept.slice(0, MOST_ROWS);
 }
 
 export function page(hub, query) {

@@ -5,10 +5,10 @@ import { flowsOfWorld } from "./traffic.mjs";
 
 /** Scenarios: default, empty (no flows), denied (everything is), hostile (names and labels that are markup). */
 export class Hub {
-  constructor({ workloads = 30, seed = 7, scenario = "default" } = {}) {
+  constructor({ workloads = 30, ports = 1, seed = 7, scenario = "default" } = {}) {
     this.scenario = scenario;
     this.started = Math.floor(Date.now() / 1000);
-    this.world = makeWorld(workloads, seed);
+    this.world = makeWorld(workloads, seed, ports);
     this.losses = [];
     this.failing = false;
     if (scenario === "hostile") this.disguise();

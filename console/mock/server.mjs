@@ -1,5 +1,5 @@
 /**
- * The mock hub as a program: `node mock/server.mjs [--port N] [--workloads 3|30|300] [--scenario NAME] [--seed N] [--root DIR]`.
+ * The mock hub as a program: `node mock/server.mjs [--port N] [--workloads 3|30|300] [--ports N] [--scenario NAME] [--seed N] [--root DIR]`.
  *
  * Serves the contract, and the built console from --root with the policy that the real hub sends. POST /mock/… changes
  * the scene for tests: fix, drop, lose?records=N, fail, heal.
@@ -74,7 +74,9 @@ export async function serve({ port = 0, root, ...scenario }) {
 function argumentsOf(list) {
   const read = (name, fallback) => (list.includes(`--${name}`) ? list[list.indexOf(`--${name}`) + 1] : fallback);
   const root = fileURLToPath(new URL("../../src/ocicat/api/console", import.meta.url));
-  return { port: Number(read("port", 8099)), workloads: Number(read("workloads", 30)), scenario: read("scenario", "default"), seed: Number(read("seed", 7)), root: read("root", root) };
+  return {
+    port: Number(read("port", 8099)), workloads: Number(read("workloads", 30)), ports: Number(read("ports", 1)), scenario: read("scenario", "default"), seed: Number(read("seed", 7)), root: read("root", root),
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

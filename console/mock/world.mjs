@@ -103,8 +103,13 @@ function teams(count, random, shared) {
   return { workloads, links };
 }
 
-/** Build `count` workloads (3: only catfacts) from a seed. */
-export function makeWorld(count, seed) {
+/** The same links again on the ports above: many kinds of connections between few workloads. */
+function onPorts(links, ports) {
+  return links.flatMap((one) => Array.from({ length: ports }, (_, i) => ({ ...one, port: one.port + i })));
+}
+
+/** Build `count` workloads (3: only catfacts) from a seed; every link is there on so many `ports`. */
+export function makeWorld(count, seed, ports = 1) {
   const random = generator(seed);
   const publicNet = other("Network", "PUBLIC NETWORK", ["198.51.100.20", "203.0.113.7"]);
   const privateNet = other("Network", "PRIVATE NETWORK", ["10.200.3.4"]);
@@ -113,7 +118,7 @@ export function makeWorld(count, seed) {
     const near = neighbours(publicNet);
     parts.push(near, teams(count - 6, random, { dns: near.workloads[0], apis: [], outside: [publicNet, privateNet] }));
   }
-  const links = parts.flatMap((part) => part.links);
+  const links = onPorts(parts.flatMap((part) => part.links), ports);
   for (const one of links) one.id = `${one.source.namespace}/${one.source.name}>${one.dest.namespace}/${one.dest.name}:${one.port}/${one.protocol}`;
   const ends = new Set(links.flatMap((one) => [one.source, one.dest]));
   return {

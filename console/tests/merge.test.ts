@@ -90,4 +90,23 @@ describe("the book", () => {
     const kept = new Set(book.list().map((row) => row.id));
     expect([kept.has("c0"), kept.has(`c${MOST_ROWS}`)]).toEqual([false, true]);
   });
+
+  test("what has left the window is forgotten, and so are its counts", () => {
+    const book = new Book("connection", 1);
+    book.take([flow(), flow({ connection: "c2", end_time: "2026-11-25T11:00:00.000Z" })]);
+    expect(book.forget(Date.parse("2026-11-25T10:59:00.000Z"))).toBe(true);
+    expect(book.forget(Date.parse("2026-11-25T10:59:00.000Z"))).toBe(false);
+    expect(book.list().map((row) => row.id)).toEqual(["c2"]);
+    expect(book.take([flow()])).toBe(1);
+    expect(book.list().find((row) => row.id === "c1")?.flow.bytes_in).toBe(flow().bytes_in);
+  });
+
+  test("a row that has not changed is the same object", () => {
+    const book = new Book("connection", 1);
+    book.take([flow(), flow({ connection: "c2" })]);
+    const [one, two] = book.list();
+    book.take([flow()]);
+    const [changed, same] = book.list();
+    expect([changed === one, same === two]).toEqual([false, true]);
+  });
 });

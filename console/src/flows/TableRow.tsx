@@ -1,5 +1,5 @@
 /** One row. A click opens it; + and − on a cell, or a right click, filter by what the cell says. */
-import { memo, type MouseEvent } from "react";
+import { memo, useState, type MouseEvent } from "react";
 import { spoken, type Column } from "./columns";
 import type { Row } from "./merge";
 
@@ -27,7 +27,9 @@ function CellFilter({ column, row, onFilter }: { column: Column; row: Row; onFil
   );
 }
 
+/** The buttons exist only in the row under the pointer: in all rows they would be most of the table's elements. */
 function RowElement({ row, index, now, columns, open, current, onOpen, onFilter }: Props) {
+  const [under, setUnder] = useState(false);
   const denied = row.verdict.startsWith("denied");
   return (
     <div
@@ -38,6 +40,8 @@ function RowElement({ row, index, now, columns, open, current, onOpen, onFilter 
       tabIndex={0}
       data-row={row.id}
       className={`row${denied ? " denied" : ""}${open ? " open" : ""}${current ? " current" : ""}`}
+      onPointerEnter={() => setUnder(true)}
+      onPointerLeave={() => setUnder(false)}
       onClick={() => onOpen(row.id)}
       onKeyDown={(event) => {
         if (event.key === "Enter" && event.target === event.currentTarget) {
@@ -60,7 +64,7 @@ function RowElement({ row, index, now, columns, open, current, onOpen, onFilter 
           }}
         >
           <span className="content">{column.cell(row, now)}</span>
-          {column.filter && <CellFilter column={column} row={row} onFilter={onFilter} />}
+          {under && column.filter && <CellFilter column={column} row={row} onFilter={onFilter} />}
         </div>
       ))}
     </div>

@@ -17,7 +17,11 @@ export interface Column {
   title: string;
   /** The raw field's name, for the tooltip. */
   raw: string;
+  /** The least width in pixels, and in a narrow window. */
   width: number;
+  narrow?: number;
+  /** Its share of the room that is left; 0 where more room would show nothing more. */
+  grow: number;
   number?: boolean;
   mono?: boolean;
   key: SortKey;
@@ -43,22 +47,22 @@ function decided(row: Row): string {
 
 function time(title: string, id: string, ms: (row: Row) => number, absolute: boolean): Column {
   return {
-    id, title, raw: id, width: absolute ? 84 : 92, key: ms,
+    id, title, raw: id, width: absolute ? 84 : 92, grow: 0, key: ms,
     cell: (row, now) => <time dateTime={new Date(ms(row)).toISOString()} title={full(ms(row))}>{absolute ? clock(ms(row)) : ago(ms(row), now)}</time>,
   };
 }
 
 function text(id: FilterField & keyof Row["flow"], title: string, width: number, show: (row: Row) => ReactNode = (row) => String(row.flow[id])): Column {
-  return { id, title, raw: id, width, key: (row) => String(row.flow[id]), cell: show, filter: (row) => [id, String(row.flow[id])] };
+  return { id, title, raw: id, width, grow: 1, key: (row) => String(row.flow[id]), cell: show, filter: (row) => [id, String(row.flow[id])] };
 }
 
 function labels(id: "source_labels" | "dest_labels", title: string): Column {
   const shown = (row: Row): string => row.flow[id].join(" | ");
-  return { id, title, raw: id, width: 220, mono: true, key: shown, cell: (row) => <span title={shown(row)}>{shown(row)}</span> };
+  return { id, title, raw: id, width: 220, grow: 2, mono: true, key: shown, cell: (row) => <span title={shown(row)}>{shown(row)}</span> };
 }
 
 function amount(id: string, title: string, value: (row: Row) => number, show: (value: number) => string = count): Column {
-  return { id, title, raw: id, width: 68, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
+  return { id, title, raw: id, width: 68, grow: 0, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
 }
 
 function service({ flow }: Row): string {
@@ -67,22 +71,22 @@ function service({ flow }: Row): string {
 
 export const COLUMNS: readonly Column[] = [
   time("Last seen", "last_seen", (row) => row.lastMs, false),
-  { id: "verdict", title: "Verdict", raw: "action", width: 168, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
-  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 150, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
+  { id: "verdict", title: "Verdict", raw: "action", width: 184, narrow: 146, grow: 0, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
+  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 150, narrow: 104, grow: 2, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
     cell: ({ flow }) => <EndName namespace={flow.source_namespace} name={flow.source_name} type={flow.source_type} />, filter: (row) => ["source_name", row.flow.source_name] },
-  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 150, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
+  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 150, narrow: 104, grow: 2, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
     cell: ({ flow }) => <EndName namespace={flow.dest_namespace} name={flow.dest_name} type={flow.dest_type} />, filter: (row) => ["dest_name", row.flow.dest_name] },
-  { id: "service", title: "Service", raw: "dest_service_name", width: 68, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
+  { id: "service", title: "Service", raw: "dest_service_name", width: 68, grow: 1, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
     filter: (row) => ["service", row.flow.dest_service_name] },
-  { id: "port", title: "Port", raw: "protocol, dest_port", width: 80, mono: true, key: (row) => row.flow.dest_port,
+  { id: "port", title: "Port", raw: "protocol, dest_port", width: 80, grow: 0, mono: true, key: (row) => row.flow.dest_port,
     cell: ({ flow }) => <>{flow.dest_port}<span className="faint">/{flow.protocol}</span></>, filter: (row) => ["dest_port", String(row.flow.dest_port)] },
-  { id: "decided_by", title: "Decided by", raw: "policies", width: 180, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
+  { id: "decided_by", title: "Decided by", raw: "policies", width: 200, grow: 3, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
     filter: (row) => {
       const hit = decidingHit(row.flow);
       const policy = hit && policyOf(hit);
       return ["policy", policy ? policyKey(policy) : "Profile///"];
     } },
-  { id: "rate", title: "Rate", raw: "bytes per second", width: 116, number: true, key: rate,
+  { id: "rate", title: "Rate", raw: "bytes per second", width: 124, grow: 0, number: true, key: rate,
     cell: (row) => <span className="rate">{row.series && <Sparkline values={row.series.bytes.slice(0, -1)} denied={row.verdict !== "allowed"} width={44} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></span> },
   amount("bytes", "Bytes", total, bytes),
   { ...amount("connections", "Connections", (row) => row.connections), width: 100 },
@@ -104,7 +108,7 @@ export const COLUMNS: readonly Column[] = [
   text("source_ip", "Source address", 120),
   text("dest_ip", "Dest address", 120),
   text("node", "Node", 84),
-  { id: "tier", title: "Tier", raw: "policies", width: 150, key: (row) => decidingHit(row.flow)?.tier ?? "", cell: (row) => decidingHit(row.flow)?.tier || <span className="faint">none</span> },
+  { id: "tier", title: "Tier", raw: "policies", width: 150, grow: 1, key: (row) => decidingHit(row.flow)?.tier ?? "", cell: (row) => decidingHit(row.flow)?.tier || <span className="faint">none</span> },
 ];
 
 export const COLUMN_OF = new Map(COLUMNS.map((column) => [column.id, column]));
@@ -114,7 +118,9 @@ const DEFAULTS: Record<Group, readonly string[]> = {
   reporter: ["start_time", "end_time", "action", "source_namespace", "source_name", "dest_namespace", "dest_name", "protocol", "dest_port", "reporter"],
 };
 
-export const defaultColumns = (group: Group): readonly string[] => DEFAULTS[group];
+const NARROW = ["source", "dest", "verdict", "port", "decided_by", "last_seen"];
+
+export const defaultColumns = (group: Group, narrow = false): readonly string[] => (narrow && group === "connection" ? NARROW : DEFAULTS[group]);
 
 /** What a screen reader says for a row. */
 export function spoken(row: Row): string {

@@ -1,4 +1,4 @@
-/** Joins the stream and the book, and tells the screen what changed at most four times a second. */
+/** Joins the stream and the book, and tells the screen what changed at most four times a second; with very many rows, once. */
 import { openStream, type StreamState } from "../api/stream";
 import type { Lag } from "../api/types";
 import { liveState } from "../frame/livestate";
@@ -6,6 +6,9 @@ import { Book, type Group } from "./book";
 import type { Row } from "./merge";
 
 const TELL_EVERY_MS = 250;
+/** Sorting more rows than this takes as long as drawing a frame, so that it happens once a second. */
+const MANY_ROWS = 4000;
+const TELL_MANY_EVERY_MS = 1000;
 
 export interface Snapshot {
   rows: readonly Row[];
@@ -21,7 +24,8 @@ export interface Snapshot {
 
 export interface Question {
   q: string;
-  from: string;
+  /** Seconds before the hub's now at which the view begins; 0: from now on, and nothing ever leaves it. */
+  backS: number;
   group: Group;
   sliceS: number;
 }
@@ -40,9 +44,9 @@ export class Feed {
 
   /** Begin to listen; returns what ends it. Rows of an earlier start are forgotten. */
   start(): () => void {
-    const { q, from, group } = this.question;
+    const { q, backS, group } = this.question;
     this.book = new Book(group, this.question.sliceS);
-    this.close = openStream({ q, from, group }, {
+    this.close = openStream({ q, from: String(-Math.max(1, backS)), group }, {
       state: (state) => {
         liveState.stream(state);
         this.change({ state });
@@ -55,6 +59,8 @@ export class Feed {
       caughtUp: () => this.change({ ready: true, rows: this.snapshot.paused ? this.snapshot.rows : this.book.list() }),
       lag: (lag) => {
         liveState.lag(lag);
+        // By the hub's clock: this computer's may be another.
+        if (backS && this.book.forget(Date.parse(lag.now) - backS * 1000)) this.schedule();
         this.change({ lag });
       },
       lost: (loss) => liveState.lost(loss),
@@ -87,6 +93,6 @@ export class Feed {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       if (!this.snapshot.paused) this.change({ rows: this.book.list() });
-    }, TELL_EVERY_MS);
+    }, this.book.size > MANY_ROWS ? TELL_MANY_EVERY_MS : TELL_EVERY_MS);
   }
 }

@@ -1,6 +1,7 @@
 /** Which columns are shown, in which order and how wide: in the address when chosen, and remembered by this browser. */
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { alter } from "../address/address";
+import { useNarrow } from "../frame/narrow";
 import type { Group } from "./book";
 import { COLUMN_OF, defaultColumns, type Column } from "./columns";
 
@@ -45,27 +46,35 @@ export function moved(ids: readonly string[], id: string, target: string): strin
   return at < 0 ? [...ids] : [...others.slice(0, at), id, ...others.slice(at)];
 }
 
+/** The layout of a group of rows. It is the same object until something about it changes. */
 export function useLayout(group: Group, params: URLSearchParams): Layout {
-  const [widths, setWidths] = useState(() => load(group).widths ?? {});
-  const asked = params.get("columns")?.split(",").filter((id) => COLUMN_OF.has(id));
-  const ids = asked?.length ? asked : (load(group).columns ?? defaultColumns(group)).filter((id) => COLUMN_OF.has(id));
-  return {
-    ids,
-    columns: ids.flatMap((id) => COLUMN_OF.get(id) ?? []),
-    widthOf: (column) => widths[column.id] ?? column.width,
-    resize: (id, width) => {
-      const next = { ...widths, [id]: Math.max(NARROWEST, Math.round(width)) };
-      setWidths(next);
-      store(group, { ...load(group), widths: next });
-    },
-    show: (next) => {
-      store(group, { ...load(group), columns: [...next] });
-      alter({ columns: next.join(",") }, { replace: true });
-    },
-    reset: () => {
-      store(group, {});
-      setWidths({});
-      alter({ columns: null }, { replace: true });
-    },
-  };
+  const [chosen, setChosen] = useState<{ group: Group; stored: Stored }>(() => ({ group, stored: load(group) }));
+  if (chosen.group !== group) setChosen({ group, stored: load(group) });
+  const { stored } = chosen;
+  const narrow = useNarrow();
+  const asked = params.get("columns");
+  return useMemo(() => {
+    const keep = (next: Stored): void => {
+      store(group, next);
+      setChosen({ group, stored: next });
+    };
+    const usual = stored.columns ?? defaultColumns(group, narrow);
+    const known = (ids: readonly string[]): string[] => ids.filter((id) => COLUMN_OF.has(id));
+    const wanted = known(asked?.split(",") ?? []);
+    const ids = wanted.length ? wanted : known(usual);
+    return {
+      ids,
+      columns: ids.flatMap((id) => COLUMN_OF.get(id) ?? []),
+      widthOf: (column) => stored.widths?.[column.id] ?? (narrow ? column.narrow : undefined) ?? column.width,
+      resize: (id, width) => keep({ ...stored, widths: { ...stored.widths, [id]: Math.max(NARROWEST, Math.round(width)) } }),
+      show: (next) => {
+        keep({ ...stored, columns: [...next] });
+        alter({ columns: next.join(",") }, { replace: true });
+      },
+      reset: () => {
+        keep({});
+        alter({ columns: null }, { replace: true });
+      },
+    };
+  }, [stored, group, narrow, asked]);
 }

@@ -38,9 +38,9 @@ export interface Held {
   fresh: number;
 }
 
-/** The rows in the order of `ids`, with their newest values; rows that are new are counted, rows that are gone left out. */
-export function held(ids: readonly string[], rows: readonly Row[]): Held {
+/** The rows that were shown, in their order and with their newest values, also those that are gone; new ones are counted. */
+export function held(shown: readonly Row[], rows: readonly Row[]): Held {
   const byId = new Map(rows.map((row) => [row.id, row]));
-  const kept = ids.flatMap((id) => byId.get(id) ?? []);
-  return { rows: kept, fresh: rows.length - kept.length };
+  const known = new Set(shown.map((row) => row.id));
+  return { rows: shown.map((row) => byId.get(row.id) ?? row), fresh: rows.reduce((sum, row) => sum + (known.has(row.id) ? 0 : 1), 0) };
 }

@@ -37,9 +37,10 @@ interface Question {
 }
 
 function useLive({ q, range, group, sliceS }: Question): [Feed, ReturnType<Feed["read"]>] {
-  const from = range.kind === "live" ? String(range.minutes ? -60 * range.minutes : -1) : "";
-  const feed = useMemo(() => new Feed({ q, from, group, sliceS }), [q, from, group, sliceS]);
-  useEffect(() => (from ? feed.start() : undefined), [feed, from]);
+  const live = range.kind === "live";
+  const backS = live ? 60 * range.minutes : 0;
+  const feed = useMemo(() => new Feed({ q, backS, group, sliceS }), [q, backS, group, sliceS]);
+  useEffect(() => (live ? feed.start() : undefined), [feed, live]);
   return [feed, useSyncExternalStore(feed.subscribe, feed.read)];
 }
 
@@ -71,10 +72,10 @@ export function useHeld(rows: readonly Row[], sort: Sort, hold: boolean, view: s
     const key = column === "last_seen" ? lastSeenKey(rows) : (COLUMN_OF.get(column)?.key ?? lastSeenKey(rows));
     return sorted(rows, key, descending);
   }, [rows, column, descending]);
-  const [frozen, setFrozen] = useState<{ view: string; ids: string[] } | null>(null);
+  const [frozen, setFrozen] = useState<{ view: string; rows: readonly Row[] } | null>(null);
   const holding = hold && all.length > 0;
-  if (holding && frozen?.view !== view) setFrozen({ view, ids: all.map((row) => row.id) });
+  if (holding && frozen?.view !== view) setFrozen({ view, rows: all });
   if (!holding && frozen) setFrozen(null);
-  const kept = useMemo(() => (holding && frozen?.view === view ? held(frozen.ids, all) : { rows: all, fresh: 0 }), [holding, frozen, view, all]);
-  return { ...kept, release: () => setFrozen({ view, ids: all.map((row) => row.id) }) };
+  const kept = useMemo(() => (holding && frozen?.view === view ? held(frozen.rows, all) : { rows: all, fresh: 0 }), [holding, frozen, view, all]);
+  return { ...kept, release: () => setFrozen({ view, rows: all }) };
 }
