@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ocicat.api.moments import LATEST_NS, NS
+from ocicat.api.moments import BUCKET_NS, LATEST_NS, NS
 from ocicat.base.errors import OcicatError
 from ocicat.model.flowfilter import Filter, FilterError, parse
 from ocicat.ports.flowstore import Window
@@ -45,10 +45,12 @@ def question(query: Mapping[str, str], now_ns: int, oldest_ns: int | None) -> Qu
     """Read the parameters that all paths share. Raises BadRequestError."""
     start = moment(query.get("from") or DEFAULT_FROM, now_ns, "from")
     end = moment(query["to"], now_ns, "to") if query.get("to") else now_ns + 1
-    if oldest_ns is not None:
-        start = max(start, oldest_ns)
     if end <= start and query.get("to"):
         raise BadRequestError("`to` is not after `from`")
+    if oldest_ns is not None:
+        start = max(start, oldest_ns)
+    # Nothing is kept of times that are still to come, but for nodes whose clocks are a little ahead.
+    end = min(end, now_ns + BUCKET_NS)
     return Question(
         Window(start, max(end, start)),
         expression(query.get("q", "")),

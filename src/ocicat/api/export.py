@@ -88,6 +88,8 @@ async def _send_parquet(
 
 async def exported(hub: FlowHub, asked: Question) -> AsyncIterator[Rows]:
     """Yield the flows of a question, the newest pieces of time first, some rows at a time."""
+    if hub.oldest_ns() is None:
+        return
     for window in pieces(asked.window):
         flows = flows_of(await hub.found(window, asked.filter, BUCKET_NS), BUCKET_NS)
         for start in range(0, len(flows), ROWS):

@@ -51,6 +51,8 @@ CONSOLE: Final = Path(api.__file__).parent / "console"
 """Where the built console is, if it is."""
 AGE_S: Final = 60.0
 """How often old flows are joined into windows, and older ones forgotten."""
+LINE_BYTES: Final = 64 * 1024
+"""The longest request line: the longest filter in letters that need 12 bytes each, and the rest."""
 NS_PER_H: Final = 3600 * 1_000_000_000
 
 log: Final = structlog.get_logger("ocicat.hub")
@@ -223,7 +225,7 @@ async def _web(
 ) -> AsyncIterator[tuple[str, ...]]:
     """Serve console and REST; yield where."""
     # A reader of a stream stays for ever: it is not waited for.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=LINE_BYTES)
     await runner.setup()
     try:
         for address in several(settings.listen):
