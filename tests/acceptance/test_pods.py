@@ -102,18 +102,15 @@ def test_volumes_hold_what_the_cluster_says(cluster: PodCluster) -> None:
     def said(script: str) -> list[str]:
         return cluster("exec -i sees -c main -- sh -s", script).splitlines()
 
-    assert said("cat /settings/a.conf /etc/only.conf /all/deep/colour; echo; cat /all/password /all/name") == [
-        "x = 1", "x = 1", "green", "hunter2sees",
-    ]  # fmt: skip
+    assert said("cat /settings/a.conf /etc/only.conf /all/deep/colour") == ["x = 1", "x = 1", "green"]
+    assert said("cat /all/password /all/name") == ["hunter2sees"]
     assert said("od -An -tx1 /settings/bytes") == [" 00 01 02"]
     assert said("stat -L -c %a /key/password /settings/colour") == ["400", "644"]
     assert said("cat /about/labels; echo; cat /about/memory; ls /maybe | wc -l") == [
         'tier="one"', "671088640",
     ]  # fmt: skip
     assert said("cat /work/made") == ["one", "two"]
-    assert (
-        said("for f in /settings/x /key/x; do touch $f 2>/dev/null || echo refused; done") == ["refused"] * 2
-    )
+    assert said("touch /settings/x 2>/dev/null || echo refused") == ["refused"]
     payload = said("cat /all/token")[0].split(".")[1]
     assert b'"aud":["vault"]' in base64.urlsafe_b64decode(payload + "==").replace(b" ", b"")
 
@@ -293,7 +290,8 @@ def test_the_time_that_a_pod_has_to_end(cluster: PodCluster) -> None:
     """SIGTERM first: who listens may clean up; who does not is killed when the time is over."""
     mount = "volumeMounts: [{name: shared, mountPath: /shared}]"
     shared = f"volumes: [{{name: shared, hostPath: {{path: /{cluster.space}}}}}], nodeName: node-1"
-    cleans = "command: [sh, -c, \"trap 'sleep 1; echo clean > /shared/done; exit' TERM; while true; do sleep 0.1; done\"]"
+    trap = "trap 'sleep 1; echo clean > /shared/done; exit' TERM; while true; do sleep 0.1; done"
+    cleans = f'command: [sh, -c, "{trap}"]'
     cluster.pod("cleans", f"{cleans}, {mount}", shared)
     cluster.pod("deaf", 'command: [sleep, "1000"]', "terminationGracePeriodSeconds: 1")
     cluster.pod("reader", f"{SLEEPS}, {mount}", shared)

@@ -1,5 +1,6 @@
 """A cluster of two nodes for the tests of pods, and what they do with it."""
 
+import itertools
 import re
 import signal
 import subprocess
@@ -31,6 +32,7 @@ class PodCluster:
         self.process = process
         self.log = log
         self.space = "default"
+        self.numbers = itertools.count(1)
 
     def __call__(self, words: str, stdin: str = "") -> str:
         """Run kubectl in the present namespace; it must succeed."""
@@ -106,7 +108,8 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodCluster]:
 @pytest.fixture
 def cluster(two_nodes: PodCluster, request: pytest.FixtureRequest) -> Iterator[PodCluster]:
     """The cluster, with a namespace for this test."""
-    two_nodes.space = re.sub("[^a-z0-9]+", "-", request.node.name[5:50].lower()).strip("-")
+    name = re.sub("[^a-z0-9]+", "-", request.node.name[5:50].lower()).strip("-")
+    two_nodes.space = f"{name}-{next(two_nodes.numbers)}"
     two_nodes.kubectl(f"create namespace {two_nodes.space}")
     # What runs in a namespace is run as an account of it, which comes a moment later.
     eventually(lambda: "default" in two_nodes("get serviceaccounts -o name"))

@@ -229,9 +229,10 @@ class Holder:
     def do_shut(
         self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
     ) -> None:
-        """Close the first stream of a kept process, its standard input."""
-        if streams := self._kept[request["name"]].streams:
-            os.close(streams.pop(0))
+        """Close the first stream of a kept process, its standard input; one that is forgotten has none."""
+        kept = self._kept.get(request["name"])
+        if kept is not None and kept.streams:
+            os.close(kept.streams.pop(0))
 
     def do_forget(
         self, _client: Client, request: dict[str, Any], _given: list[int], _opened: list[int]
