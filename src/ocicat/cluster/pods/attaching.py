@@ -23,6 +23,8 @@ END: Final = 6
 """Standard input has ended."""
 _HEAD: Final = struct.Struct("!BI")
 _LONGEST: Final = 1 << 20
+_LAST_S: Final = 5.0
+"""How long a client may take to hang up after the last frame."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -60,6 +62,11 @@ async def serve(path: Path, find: Find) -> asyncio.Server:
         with contextlib.suppress(ConnectionError, msgspec.MsgspecError):
             _, data = await frame(reader)
             await _attached(msgspec.json.decode(data, type=Wanted), find, reader, writer)
+            # What the client still sends must be read: with it unread, a close could overtake our last frame.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_S):
+                    while await reader.read(_LONGEST):
+                        pass
         writer.close()
 
     path.unlink(missing_ok=True)

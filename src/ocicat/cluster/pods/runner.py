@@ -107,8 +107,8 @@ class Pods:
                 if channel == attaching.ERROR:
                     raise bad_request(data.decode())
                 await channels.write(channel, data)
-        except ConnectionError:
-            return 0
+        except ConnectionError as error:
+            raise ApiError("InternalError", f"the node has hung up: {error}") from error
         finally:
             for task in tasks:
                 task.cancel()
