@@ -21,6 +21,7 @@ from ocicat.app.up.apiprocess import ApiFile
 from ocicat.app.up.demo import catfacts
 from ocicat.app.up.doors import LOOPBACK, Door
 from ocicat.app.up.keys import flow_keys
+from ocicat.app.up.needs import lacking
 from ocicat.app.up.parts import Beside, Part, until_gone
 from ocicat.app.up.places import Places
 from ocicat.app.up.system import (
@@ -84,6 +85,8 @@ class Cluster:
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Start everything, serve until `stop`, and leave nothing behind. Raises OcicatError."""
+        if missing := list(lacking(environment()["PATH"])):
+            raise CannotStartError("; ".join(missing))
         self._places.make()
         lock = self._places.hold()
         try:
