@@ -3,7 +3,7 @@
 A hub for one person on the loopback lets everybody in. An exposed one wants a bearer token: its own, which
 opens everything, or one of the cluster's, whose user sees the namespaces in which he may list network
 policies. A browser cannot send a token with an event stream, so that it logs in and gets a session.
-Source: docs/adr/0010-who-sees-which-flows.md.
+Source: docs/adr/0012-who-sees-which-flows.md.
 """
 
 import asyncio

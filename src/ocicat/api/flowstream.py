@@ -16,7 +16,7 @@ from ocicat.api import asking, views
 from ocicat.api.contract.words import GROUPS
 from ocicat.api.documents import BUCKET_NS, Flow, identity, moment, ours
 from ocicat.api.flowpages import asked_of, grouped
-from ocicat.api.sight import seen_hub, sight_of
+from ocicat.api.sight import REVIEW_S, seen_hub, sight_of
 from ocicat.api.sse import Events
 from ocicat.model.flowfilter import Filter
 from ocicat.ports.flowhub import FlowHub, Listener, Live
@@ -30,9 +30,6 @@ LAG_EVERY_S: Final = 1.0
 """The shortest, while records come."""
 ENCODED: Final = 8_192
 """Records whose JSON is kept for other readers."""
-REVIEW_S: Final = 300.0
-"""After which the stream of a reader who may not see everything ends, so that his rights are looked at again
-when he comes back. He goes on after his last position, and misses nothing."""
 
 
 class FlowStream:

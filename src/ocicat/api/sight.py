@@ -2,7 +2,7 @@
 
 A reader who may see a namespace sees every flow that begins or ends there, with both its ends: whoever is
 denied must learn by whom. He does not see what others wrote: the text of policies that he may not read, and
-the pods of namespaces that he may not see. Source: docs/adr/0010-who-sees-which-flows.md.
+the pods of namespaces that he may not see. Source: docs/adr/0012-who-sees-which-flows.md.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -50,6 +50,9 @@ class Sight(msgspec.Struct, frozen=True):
 ALL: Final = Sight(all_namespaces=True, shared_policies=True)
 HIDDEN: Final = "a rule that you may not read"
 """What stands for the words of a rule whose policy may not be read."""
+REVIEW_S: Final = 300.0
+"""After which the stream of a reader who may not see everything ends, so that his rights are looked at again
+when he comes back. He goes on after his last position, and misses nothing."""
 SIGHT: Final = web.RequestKey("sight", Sight)
 """Where the guard leaves the sight of a request; without a guard, everything is seen."""
 

@@ -3,6 +3,8 @@
 Source: spec/flows-and-console §7 (paths, parameters, answers, errors), §4 (lists, streams, hints).
 """
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -12,7 +14,7 @@ from aiohttp import web
 
 from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, flows_of, shown_name, whisker
 from ocicat.api.moments import instant, window_of
-from ocicat.api.sight import seen_hub
+from ocicat.api.sight import REVIEW_S, seen_hub, sight_of
 from ocicat.api.sse import Events
 from ocicat.api.whiskerfilters import BadFiltersError, filters_of
 from ocicat.base.errors import OcicatError
@@ -87,9 +89,14 @@ class WhiskerApi:
                     before = flows_of(await hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
                     for flow in reversed(before):
                         await events.send(msgspec.json.encode(whisker(flow)))
-                async for group in listener:
-                    for flow in buckets_of(live.record for live in group if matches(live.record.variant)):
-                        await events.send(msgspec.json.encode(whisker(flow)))
+                # Whoever may not see everything comes back, so that his rights are looked at again.
+                longest = None if sight_of(request).everything else REVIEW_S
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(longest):
+                        async for group in listener:
+                            records = (live.record for live in group if matches(live.record.variant))
+                            for flow in buckets_of(records):
+                                await events.send(msgspec.json.encode(whisker(flow)))
         return response
 
     async def hints(self, request: web.Request) -> web.Response:
