@@ -36,6 +36,11 @@ check: $(READY) ## check style, types, layers and whether the generated pages ar
 	done; \
 	exit $$status
 
+.PHONY: soak
+soak: $(READY) ## search for hours: random worlds, changes under traffic, churn, fuzzing (choose with ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile=soak --timeout=0 --durations=0 $(or $(ARGS),\
+		tests/differential tests/property/test_loader_fuzz.py tests/property/test_selector_fuzz.py)
+
 .PHONY: e2e
 e2e: $(READY) ## run the acceptance tests: ocicat as its users run it
 	@$(BIN)/python -m pytest tests/acceptance $(ARGS)

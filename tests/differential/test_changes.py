@@ -28,6 +28,7 @@ from support.enforced import NODE
 from support.kernel import NODE_ADDRESSES, nft_program
 from support.packets import Shot
 from support.pods_net import PodsNet, Result
+from support.soak import bounded
 
 pytestmark = pytest.mark.kernel
 
@@ -37,8 +38,10 @@ ADDRESSES = {
 }
 OPEN, CLOSED = 80, 81
 """The server's port that stays open, and the one that stays closed, whatever else changes."""
-CHANGES = 1000
-CHURN = 300
+CHANGES = bounded(100, 1000)
+PODS = bounded(300, 6000)
+"""How many come and go: 6,000 are 100 a second for a minute."""
+PLACES = 20
 
 
 def key(name: str) -> EntityKey:
@@ -151,40 +154,78 @@ def test_policy_changes_lose_nothing_and_leak_nothing(changing: Changing) -> Non
 
 
 def test_pods_that_come_and_go_leave_nothing(changing: Changing) -> None:
-    """Addresses go from pod to pod: each has the access that its present owner has, and nothing piles up."""
+    """Addresses and interfaces go from pod to pod: each has the access that its present owner has, and
+    nothing piles up."""
     web = Rule(Action.ALLOW, protocol=6, source=_selected("app == 'web'"), destination=ports(CLOSED))
     changing.index.put_policy(policy("web", 40, web))
+    churn = Churn(changing)
     changing.enforce()
     before = _objects(changing)
-    chosen = random.Random(2)  # noqa: S311  # a seed, no secret
-    owner: str | None = None
-    free = [Address.parse(f"10.65.1.{number}") for number in range(1, 6)]
-    for number in range(CHURN):
-        if owner is not None:
-            changing.index.remove_entity(key(owner))
-            del changing.interfaces[key(owner)]
-        owner = f"guest-{number}"
-        address = chosen.choice(free)
-        label = chosen.choice(("web", "batch"))
-        changing.net.readdress({"other": (address,)})
-        changing.index.put_entity(pod(owner, (address,), app=label))
-        changing.interfaces[key(owner)] = changing.net.pods["other"].interface
+    while churn.came < PODS:
+        churn.replace_all()
         changing.enforce()
-        stale = chosen.choice([other for other in free if other != address])
-        shots = [
-            Shot("other", address, ADDRESSES["server"][0], 6, CLOSED, 1024 + number),
-            Shot("other", stale, ADDRESSES["server"][0], 6, CLOSED, 1024 + number),
-        ]
-        wanted = Result.DELIVERED if label == "web" else Result.LOST
-        assert [seen.result for seen in changing.net.probe(shots)] == [wanted, Result.LOST]
-    changing.index.remove_entity(key(owner or ""))
-    del changing.interfaces[key(owner or "")]
+        shots, wanted = churn.shots()
+        assert [seen.result for seen in changing.net.probe(shots)] == wanted
+    churn.remove_all()
     changing.enforce()
     for direction in Direction:
         changing.kernel.book.retire(direction, ())
     changing.enforce()
     assert changing.kernel.verify(heal=False) == ()
     assert _objects(changing) == before
+
+
+class Churn:
+    """Guests in a pool of places: all of them leave together, and others take places, addresses and names."""
+
+    def __init__(self, changing: Changing) -> None:
+        self.changing = changing
+        self.came = 0
+        """Guests until now."""
+        self._chosen = random.Random(2)  # noqa: S311  # a seed, no secret
+        self._free = [Address.parse(f"10.65.1.{number}") for number in range(1, 2 * PLACES + 1)]
+        self._guests: dict[str, tuple[EntityKey, Address, str]] = {}
+        changing.net.add({f"place-{number}": () for number in range(PLACES)})
+
+    def replace_all(self) -> None:
+        """Let all guests go, and new ones come. The node learns of it by the next `enforce`."""
+        self._forget()
+        addresses = self._chosen.sample(self._free, PLACES)
+        places = [f"place-{number}" for number in range(PLACES)]
+        self.changing.net.replace(
+            {place: (address,) for place, address in zip(places, addresses, strict=True)}
+        )
+        for place, address in zip(places, addresses, strict=True):
+            name, label = f"guest-{self.came}", self._chosen.choice(("web", "batch"))
+            self.came += 1
+            self._guests[place] = key(name), address, label
+            self.changing.index.put_entity(pod(name, (address,), app=label))
+            self.changing.interfaces[key(name)] = self.changing.net.pods[place].interface
+
+    def shots(self) -> tuple[list[Shot], list[Result]]:
+        """Return attempts of every guest, by its own address and by nobody's, and what shall become of
+        them."""
+        taken = {address for _, address, _ in self._guests.values()}
+        nobodys = [address for address in self._free if address not in taken]
+        server = ADDRESSES["server"][0]
+        shots, wanted = [], []
+        for place, (_, address, label) in self._guests.items():
+            own = Result.DELIVERED if label == "web" else Result.LOST
+            for source, result in ((address, own), (self._chosen.choice(nobodys), Result.LOST)):
+                shots.append(Shot(place, source, server, 6, CLOSED, 1024 + self.came % 60000))
+                wanted.append(result)
+        return shots, wanted
+
+    def remove_all(self) -> None:
+        """Let all guests go, and nobody come."""
+        self._forget()
+        self.changing.net.replace(dict.fromkeys(self._guests, ()))
+        self._guests.clear()
+
+    def _forget(self) -> None:
+        for guest, _, _ in self._guests.values():
+            self.changing.index.remove_entity(guest)
+            del self.changing.interfaces[guest]
 
 
 def _objects(changing: Changing) -> dict[str, int]:

@@ -18,11 +18,11 @@ from support import scenes, worlds
 from support.enforced import KernelView, described, expected
 from support.kernel import made_pods_net, nft_program
 from support.pods_net import PodsNet
+from support.soak import bounded
 
 pytestmark = pytest.mark.kernel
 
-FEW = 25
-"""Worlds of an ordinary run; the profile `soak` has its own number."""
+WORLDS = bounded(25, 3000)
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,6 @@ def bed() -> Iterator[PodsNet]:
     with made_pods_net() as net:
         scenes.add_pods(net)
         yield net
-
-
-def few() -> int:
-    """Return how many worlds to try: a soak tries what its profile says."""
-    default = settings.default
-    return default.max_examples if default and default.max_examples > 1000 else FEW
 
 
 def disagreements(view: KernelView, facts: worlds.Facts, packets: list[Packet]) -> list[str]:
@@ -53,7 +47,7 @@ def disagreements(view: KernelView, facts: worlds.Facts, packets: list[Packet]) 
 
 
 @settings(
-    max_examples=few(),
+    max_examples=WORLDS,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )

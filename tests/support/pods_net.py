@@ -134,6 +134,25 @@ class PodsNet:
             lines += self._route_lines(self.pods[name], stack=False)
         self._batch(lines)
 
+    def replace(self, pods: Mapping[str, Sequence[Address]]) -> None:
+        """Put new pods in the places of silent ones: other addresses, and interfaces of new names."""
+        old = {name: self.pods[name] for name in pods}
+        lines = [
+            f"route del {address}/{_width(address)} dev {pod.interface}"
+            for pod in old.values()
+            for address in pod.addresses
+        ]
+        for name, addresses in pods.items():
+            self._made += 1
+            interface = f"cali{self._made:08x}"
+            lines.append(f"link set dev {old[name].interface} name {interface}")
+            self.pods[name] = msgspec.structs.replace(
+                old[name], addresses=tuple(addresses), interface=interface
+            )
+        for name in pods:
+            lines += self._route_lines(self.pods[name], stack=False)
+        self._batch(lines)
+
     def _node_lines(self, pod: Pod, stack: bool) -> Iterator[str]:
         path = self.namespaces.path(pod.name)
         yield (
