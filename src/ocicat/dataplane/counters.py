@@ -44,8 +44,9 @@ class CounterSet(msgspec.Struct, frozen=True):
     """4 or 6."""
     denied: bool
     """Whether it counts refused packets; otherwise first packets of allowed connections."""
-    match: str
-    """What a packet must be, as nft statements, before `update @name { key counter }`."""
+    matches: tuple[str, ...]
+    """What a packet must be to be counted, as nft statements: one of these. No packet meets those of two sets
+    of one family and kind."""
     key: tuple[str, ...]
     """The fields of the key, as nft expressions."""
     protocol: int = 0
@@ -57,9 +58,10 @@ class CounterSet(msgspec.Struct, frozen=True):
         return " . ".join(_TYPES[field] for field in self.key)
 
     @property
-    def update(self) -> str:
-        """The whole rule that counts."""
-        return f"{self.match} update @{self.name} {{ {' . '.join(self.key)} counter }}"
+    def updates(self) -> tuple[str, ...]:
+        """The rules that count. Where the set is full a rule ends there, as if it did not match."""
+        counting = f"update @{self.name} {{ {' . '.join(self.key)} counter }}"
+        return tuple(f"{match} {counting}" for match in self.matches)
 
 
 def _sets_of(family: int) -> tuple[CounterSet, ...]:
@@ -69,39 +71,48 @@ def _sets_of(family: int) -> tuple[CounterSet, ...]:
     with_ports = (*ends, "meta l4proto", "th dport")
     icmp_key = (*ends, f"{icmp} type", f"{icmp} code")
     others = f"{of_family} meta l4proto != {{ tcp, udp, sctp, icmp, ipv6-icmp }}"
-    ports = f"{of_family} meta l4proto {{ tcp, udp, sctp }}"
+    # A rule for each protocol: two comparisons cost less than one look-up.
+    ports = tuple(f"{of_family} meta l4proto {protocol}" for protocol in PROTOCOLS_WITH_PORTS)
     allowed = (
-        CounterSet(f"conns{family}", family, False, f"{ports} {_UNCONFIRMED}", with_ports),
+        CounterSet(
+            f"conns{family}", family, False, tuple(f"{of} {_UNCONFIRMED}" for of in ports), with_ports
+        ),
         CounterSet(
             f"conns_icmp{family}",
             family,
             False,
-            f"{of_family} meta l4proto {icmp_number} {_UNCONFIRMED}",
+            (f"{of_family} meta l4proto {icmp_number} {_UNCONFIRMED}",),
             icmp_key,
             icmp_number,
         ),
         CounterSet(
-            f"conns_other{family}", family, False, f"{others} {_UNCONFIRMED}", (*ends, "meta l4proto")
+            f"conns_other{family}", family, False, (f"{others} {_UNCONFIRMED}",), (*ends, "meta l4proto")
         ),
     )
     denied = (
-        CounterSet(f"denied{family}", family, True, f"{ports} ct status and dnat == 0", with_ports),
+        CounterSet(
+            f"denied{family}",
+            family,
+            True,
+            tuple(f"{of} ct status and dnat == 0" for of in ports),
+            with_ports,
+        ),
         CounterSet(
             f"denied_icmp{family}",
             family,
             True,
-            f"{of_family} meta l4proto {icmp_number}",
+            (f"{of_family} meta l4proto {icmp_number}",),
             icmp_key,
             icmp_number,
         ),
-        CounterSet(f"denied_other{family}", family, True, others, (*ends, "meta l4proto")),
+        CounterSet(f"denied_other{family}", family, True, (others,), (*ends, "meta l4proto")),
     )
     dialled = tuple(
         CounterSet(
             f"denied_{protocol}{family}",
             family,
             True,
-            f"{of_family} meta l4proto {protocol} ct status dnat",
+            (f"{of_family} meta l4proto {protocol} ct status dnat",),
             (*ends, "th dport", f"ct original {ip} daddr"),
             number,
         )

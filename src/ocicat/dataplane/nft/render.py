@@ -2,10 +2,10 @@
 
 The way of a new connection from pod to pod (IPv4; IPv6 alike):
 
-    forward ─ jump from_pod ─ from4 ─ by pod ─ from_c4_… ─ by peer ──┐
-                                                         ├ by CIDR ──┼ from_s_… ─ from_t3: mark, return
-                                                         └ the rest ─┘
-            ─ goto to_pod ─── to4 ─── by pod ─ to_c4_… ─── … ───────── to_s_… ─ to_t17: mark, count, accept
+    forward ─ jump from_pod ─ by pod ─ from_c4_… ─ by peer ──┐
+                                                 ├ by CIDR ──┼ from_s_… ─ from_t3: mark, return
+                                                 └ the rest ─┘
+            ─ goto to_pod ─── by pod ─ to_c4_… ─── … ───────── to_s_… ─ to_t17: mark, count, accept
 
 `…_c4_…` is the chain of a Program (`judges`), `…_s_…` of a signature (`answers`), `…_t…` of a trace. A pod
 that no map holds stays closed.
@@ -131,7 +131,7 @@ class Renderer:
         """Yield what judges the pods of a family in a direction, the answering chains apart."""
         scene = _Scene(direction, family)
         judges = list({local.judges[direction]: None for local in locals_})
-        yield from scene.pods({local.element: local.judges[direction].name for local in locals_})
+        yield scene.pods({local.element: local.judges[direction].name for local in locals_})
         if not judges:
             return
         plan, criteria = answers.plan, Criteria.together([judge.criteria for judge in judges])
@@ -156,16 +156,13 @@ class _Scene:
         egress = direction is Direction.EGRESS
         header = HEADER[family]
         self.peer = f"{header} {'daddr' if egress else 'saddr'}"
-        self.pod = f"iifname . {header} saddr" if egress else f"oifname . {header} daddr"
         self.pod_type = f"ifname . {ADDRESS_TYPE[family]} : verdict"
         self.peer_type = f"{ADDRESS_TYPE[family]} : verdict"
 
-    def pods(self, judges: Mapping[str, str]) -> Iterator[Chain | Container]:
-        """Yield the chain that finds a pod's Program; `judges` are their names by pod."""
-        name = f"{self.way}_pods{self.family}"
+    def pods(self, judges: Mapping[str, str]) -> Container:
+        """Return the map that finds a pod's Program (`frame` asks it); `judges` are their names by pod."""
         elements = {pod: f"goto {self._chain(judge)}" for pod, judge in judges.items()}
-        yield Container(name, self.pod_type, elements=elements)
-        yield Chain(f"{self.way}{self.family}", (f"{self.pod} vmap @{name}", "goto unprogrammed"))
+        return Container(f"{self.way}_pods{self.family}", self.pod_type, elements=elements)
 
     def program(self, judge: str, kinds: Kinds, row: Row) -> Iterator[Chain | Container]:
         """Yield the chain of a Program: exact peers, then CIDRs, then the rest."""
