@@ -75,7 +75,7 @@ class Routes:
         except web.HTTPException as refusal:
             return _refused(bad_request(refusal.reason))
         except StoreBrokenError as broken:
-            log.exception("store.broken")
+            log.error("store.broken", reason=str(broken))  # noqa: TRY400 - the reason is all there is to it
             return _refused(ApiError("InternalError", f"the store failed: {broken}"))
         except Exception:
             log.exception("request.failed", method=request.method, path=request.path[:200])
