@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ocicat.dataplane.bulk import BulkReceiver
 from ocicat.dataplane.socket import InterruptedListError, NetlinkError, NetlinkSocket
+from ocicat.dataplane.watchdog import BEAT_S, Watchdog
 from ocicat.dataplane.wire import conntrack as wire
 from ocicat.dataplane.wire import netlink, nfnetlink
 from ocicat.dataplane.wire.conntrack import Connection, MarkFilter, Tuple
@@ -38,6 +39,8 @@ MOST_EVENTS: Final = 400_000
 it is emptied, and more. Further ones are dropped, and counted as lost."""
 _PAUSE_S: Final = 0.002
 """After each read, so that the next one finds many events: a wake-up costs as much as some thirty of them."""
+_REST_S: Final = 1.0
+"""After a read that failed."""
 _ENABLING: Final = Path("/proc/sys/net/netfilter/nf_conntrack_acct")
 
 
@@ -117,7 +120,7 @@ class EventsStatus(msgspec.Struct, frozen=True):
     waiting: int
     """Events that have not been counted yet."""
     lost: int
-    """Events dropped since the start because too many waited."""
+    """Events dropped since the start because too many waited, or this process was stopped."""
     postponed: int
     """How often the kernel found no room; it sends these again."""
     receive_buffer: int
@@ -128,7 +131,8 @@ class ClosedConnections:
     """Listens to the ends of connections, in a thread of its own.
 
     The kernel keeps what it cannot deliver and sends it again, and the connection with it. So this thread
-    does nothing but read; it drops, and counts, what nobody fetches.
+    does nothing but read; it drops, and counts, what nobody fetches. Where it stops reading, a `Watchdog` lets
+    the kernel go on.
     """
 
     def __init__(self, opened: socket.socket | None = None, *, most: int = MOST_EVENTS) -> None:
@@ -144,9 +148,12 @@ class ClosedConnections:
         self._lock = threading.Lock()
         self._queue: deque[Chunk] = deque()
         self._waiting = self._lost = self._told_lost = self._told_malformed = 0
+        self._given_up = 0
+        """Events that the kernel gave up while this process was stopped."""
         self._error: OSError | None = None
         self._wake_in, self._wake_out = os.pipe()
         self._socket.subscribe(wire.GROUP_DESTROY, reliable=True)
+        self._watchdog = Watchdog(self._socket.fileno())
         self._thread = threading.Thread(target=self._read, name="conntrack events", daemon=True)
         self._thread.start()
 
@@ -154,15 +161,16 @@ class ClosedConnections:
         """Stop listening."""
         os.write(self._wake_out, b".")
         self._thread.join()
+        self._watchdog.close()
         self._socket.close()
         for end in (self._wake_in, self._wake_out):
             os.close(end)
 
     def take(self) -> Closed:
-        """Return what has been heard since the last time. Raises NetlinkError when listening has failed."""
+        """Return what has been heard since the last time. Raises NetlinkError while listening fails."""
         with self._lock:
             chunks, self._queue = self._queue, deque()
-            lost, self._waiting = self._lost, 0
+            lost, self._waiting = self._lost + self._given_up, 0
         if self._error is not None:
             raise NetlinkError("listen to conntrack events", self._error.errno or 0) from self._error
         connections = self._reader.table_of_rows(*_joined(chunks)) if chunks else self._reader.table(())
@@ -177,7 +185,8 @@ class ClosedConnections:
 
     def status(self) -> EventsStatus:
         """Return how it goes."""
-        return EventsStatus(self._waiting, self._lost, self._socket.drops, self._socket.receive_buffer)
+        lost = self._lost + self._given_up
+        return EventsStatus(self._waiting, lost, self._socket.drops, self._socket.receive_buffer)
 
     def _read(self) -> None:
         receiver = BulkReceiver(self._socket.fileno())
@@ -186,14 +195,17 @@ class ClosedConnections:
         poll.register(self._wake_in, select.POLLIN)
         pause = select.poll()
         pause.register(self._wake_in, select.POLLIN)
-        try:
-            while all(descriptor != self._wake_in for descriptor, _ in poll.poll()):
+        while all(descriptor != self._wake_in for descriptor, _ in poll.poll(1000 * BEAT_S)):
+            try:
                 with contextlib.suppress(BlockingIOError, InterruptedError):
                     self._keep(*receiver.receive())
-                if pause.poll(1000 * _PAUSE_S):
-                    break
-        except OSError as error:
-            self._error = error
+                self._watchdog.beat()
+                self._given_up = self._watchdog.lost
+                self._error = None
+            except OSError as error:
+                self._error = error
+            if pause.poll(1000 * (_REST_S if self._error else _PAUSE_S)):
+                break
 
     def _keep(self, rows: NDArray[np.uint8], lengths: NDArray[np.uint32]) -> None:
         longest = min(int(lengths.max()), rows.shape[1])
