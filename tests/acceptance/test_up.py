@@ -1,105 +1,107 @@
-"""`ocicat up`: real pods, unmodified kubectl, and the agent's enforcement of the course's policies."""
+"""The commands around `ocicat up`: what they say of a cluster that runs, and of one that does not."""
 
-import os
-import signal
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2 as httpx
 import pytest
+import yaml
 
-from support.kubectl import NEW, OLD, Kubectl, find, required
+from support.course import OWN, assert_nothing_is_left, eventually, started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.kernel]
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-
-
-def eventually(question, wanted, seconds=60):
-    deadline = time.monotonic() + seconds
-    while (answer := question()) != wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert answer == wanted
+Done = subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("up")
-    command = [sys.executable, "-m", "ocicat", "up", "--name", "t", "--home", str(folder / "home")]
-    command += ["--console-port", "0"]
-    log = folder / "up.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "CI": "true"})
-    kubeconfig = folder / "home" / "t" / "api" / "kubeconfig"
+def home(tmp_path_factory: Any) -> Path:
+    """A state folder."""
+    return tmp_path_factory.mktemp("up") / "home"
+
+
+@pytest.fixture(scope="module")
+def ocicat(home: Path) -> Callable[..., Done]:
+    """Type a command of ocicat."""
+
+    def run(*words: str, **variables: str) -> Done:
+        environment = {"PATH": "/usr/bin:/bin", "OCICAT_HOME": str(home), **variables}
+        return subprocess.run([*OWN, *words], capture_output=True, text=True, env=environment, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def running(home: Path, tmp_path_factory: Any) -> Iterator[subprocess.Popen]:
+    """A cluster of two nodes, for all tests of this file but the last ones."""
+    command = [*OWN, "up", "--home", str(home), "--name", "lab", "--nodes", "2", "--console-port", "0"]
+    process, log = started(tmp_path_factory.mktemp("log"), command)
     try:
-        eventually(lambda: b"is up" in log.read_bytes() or process.poll(), True)
-        version = NEW if find(NEW) else OLD
-        yield Kubectl(required(version), version, kubeconfig, folder / "kube")
+        yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) in (0, 130), log.read_text()
-    left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False)
-    assert left.stdout == ""
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+    assert_nothing_is_left(home)
 
 
-def logs_of_worker(cluster):
-    return cluster("logs -n catfacts deployment/worker")
+def test_before_it_was_ever_up(ocicat: Callable[..., Done]) -> None:
+    assert ocicat("status", "--name", "lab").stdout == "lab is not running\n"
+    assert ocicat("down", "--name", "lab").stdout == "lab was not running\n"
+    assert ocicat("reset", "--name", "lab").stdout == "there is no cluster lab\n"
+    merged = ocicat("kubeconfig", "--name", "lab", "--merge", KUBECONFIG="/nowhere/config")
+    assert "has this cluster ever been up?" in merged.stderr
 
 
-def test_the_courses_denial_with_real_packets(cluster):
-    """Workshop, module 3: the application runs, the policies are applied, and the page breaks."""
-    cluster(f"apply -f {MANIFESTS / 'tiers.yaml'} -f {MANIFESTS / 'catfacts.yaml'}")
-    phases = "get pods -n catfacts -o jsonpath='{.items[*].status.phase}'"
-    eventually(lambda: cluster(phases), "Running Running Running")
-    eventually(lambda: "facts.works" in logs_of_worker(cluster), True)
-    pod = cluster("get pods -n catfacts -l app=facts -o name").strip()
-    assert "etc" in cluster(f"exec -n catfacts {pod} -- ls /").split()
-    cluster(f"apply -f {MANIFESTS / 'catfacts-nwp.yaml'}")
-    cluster(f"delete -n catfacts {pod}")
-    eventually(lambda: "facts.fails" in logs_of_worker(cluster), True)
-    fresh = cluster("get pods -n catfacts -l app=facts -o name").split()
-    assert pod not in fresh
-    assert page_through_a_forward(cluster) == 503
+def test_status_shows_nodes_pods_and_the_console(ocicat: Callable[..., Done], running: Any) -> None:
+    def said() -> list[str]:
+        return ocicat("status", "--name", "lab").stdout.splitlines()
+
+    eventually(lambda: "pods: 3 of 3 ready" in said())
+    assert {"node node-1: ready", "node node-2: ready"} <= set(said())
+    (console,) = [line.removeprefix("console: ") for line in said() if line.startswith("console: ")]
+    assert httpx.get(console, trust_env=False).status_code == 200
+    assert ocicat("status", "--name", "lab").returncode == 0
 
 
-def page_through_a_forward(cluster):
-    with cluster.popen("port-forward", "-n", "catfacts", "service/facts", ":80") as forward:
-        try:
-            said = forward.stdout.readline()
-            port = said.split("->")[0].rpartition(":")[2].strip()
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-        finally:
-            forward.kill()
+def test_the_name_of_the_cluster_is_a_setting_too(ocicat: Callable[..., Done], running: Any) -> None:
+    assert ocicat("status", OCICAT_UP_NAME="lab").stdout.startswith("lab runs")
 
 
-def test_an_edit_lets_the_worker_reach_facts_again(cluster):
-    """Workshop, module 3, steps 11 and 12, without the outside that gives the page its facts."""
-    patch = '[{"op": "replace", "path": "/spec/ingress/0/action", "value": "Allow"}]'
-    policy = "caliconetworkpolicy application-catfacts.facts"
-    cluster(f"patch -n catfacts {policy} --type=json -p '{patch}'")
-    eventually(lambda: logs_of_worker(cluster).strip().splitlines()[-1].split()[1], "facts.works")
+def test_logs_of_each_part(ocicat: Callable[..., Done], running: Any) -> None:
+    parts = ocicat("logs", "--name", "lab").stdout.split()
+    assert parts == ["agent-node-1", "agent-node-2", "api", "node-1", "node-2", "outside"]
+    assert "node.registered" in ocicat("logs", "node-2", "--name", "lab").stdout
+    refused = ocicat("logs", "node-3", "--name", "lab")
+    assert refused.returncode == 2
+    assert "there is no part node-3; there are: agent-node-1" in refused.stderr
 
 
-def test_names_are_resolved_in_pods(cluster):
-    cluster("create namespace quickstart")
-    cluster("run -n quickstart access --image=busybox --restart=Never -- sleep 300")
-    eventually(lambda: cluster("get pod -n quickstart access -o jsonpath='{.status.phase}'"), "Running")
-    said = cluster("exec -n quickstart access -- nslookup kubernetes.default.svc.cluster.local")
-    assert "kubernetes.default.svc.cluster.local" in said
+def test_its_kubeconfig_can_be_merged(ocicat: Callable[..., Done], running: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "config"
+    said = ocicat("kubeconfig", "--name", "lab", "--merge", KUBECONFIG=str(mine))
+    assert said.stdout == f"{mine} has the context ocicat-lab, which is the current one\n"
+    source = Path(ocicat("kubeconfig", "--name", "lab").stdout.strip())
+    assert yaml.safe_load(mine.read_text())["clusters"] == yaml.safe_load(source.read_text())["clusters"]
 
 
-def test_an_image_that_nobody_knows_is_refused_with_those_that_there_are(cluster):
-    cluster("run -n default strange --image=no/such")
-    eventually(
-        lambda: (
-            "ErrImagePull" in cluster("get pod strange") or "ImagePullBackOff" in cluster("get pod strange")
-        ),
-        True,
-    )
-    assert "busybox" in cluster("describe pod strange")
+def test_down_ends_it_and_reset_forgets_it(ocicat: Callable[..., Done], running: Any, home: Path) -> None:
+    assert ocicat("down", "--name", "lab").stdout == "lab is down\n"
+    assert running.wait(10) == 0
+    assert (home / "lab").is_dir()
+    assert ocicat("reset", "--name", "lab", "--yes").stdout == "lab is gone\n"
+    assert not (home / "lab").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--name", "Not Good"], "name must be small letters"),
+        (["--console-port", "70000"], "a port must be 0 to 65535"),
+        (["--nodes", "many"], "--nodes ('many')"),
+    ],
+)
+def test_what_cannot_be_is_refused(ocicat: Callable[..., Done], words: list[str], why: str) -> None:
+    refused = ocicat("up", *words)
+    assert refused.returncode == 2
+    assert why in refused.stderr
