@@ -5,9 +5,11 @@ is made for, because its own lists and watches build objects that we would only 
 msgspec as they come. Source: spec/kubernetes-api §1, §4, §5.
 """
 
+import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ CONNECTIONS: Final = 100
 SHOWN: Final = 300
 """Characters of a foreign answer that a message repeats: some proxies answer with whole pages."""
 
+TOKEN_AGE_S: Final = 60.0
+"""How old a token of a service account gets before its file is read again."""
 ACCOUNT_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """Where a pod finds the token of its service account."""
 
@@ -71,6 +75,26 @@ _UNUSABLE: Final = (
     msgspec.MsgspecError,
 )
 """What lightkube raises for a file that is no kubeconfig."""
+
+
+class AccountToken(httpx.Auth):
+    """The token of a pod's service account, read anew now and then: its file is renewed before it is over."""
+
+    def __init__(self, path: Path, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        """Read the token from `path`."""
+        self._path: Final = path
+        self._monotonic_s: Final = monotonic_s
+        self._token = ""
+        self._read_s = -TOKEN_AGE_S
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Put the token into a request. A file that cannot be read leaves the last one in use."""
+        now_s = self._monotonic_s()
+        if now_s - self._read_s >= TOKEN_AGE_S or not self._token:
+            with contextlib.suppress(OSError):
+                self._token, self._read_s = self._path.read_text(encoding="ascii").strip(), now_s
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -231,7 +255,7 @@ def connect(kubeconfig: str, context: str | None = None) -> ApiClient:
     return ApiClient(
         httpx.AsyncClient(
             base_url=known["base_url"],
-            auth=known["auth"],
+            auth=known["auth"] if kubeconfig else AccountToken(ACCOUNT_TOKEN),
             transport=transport,
             timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             headers={"Accept": "application/json", "User-Agent": "ocicat"},
