@@ -132,8 +132,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token_file: str = ""
     """File with the bearer token that every request but those for health must have; empty for none."""
     auth: HubAuth = HubAuth.TOKEN
-    """Whose tokens are taken: `token` for the one of `token_file`, `kubernetes` for tokens of the cluster. Its
-    users see the flows of the namespaces in which they may list network policies."""
+    """Whose tokens are taken: `token` for the one of `token_file`, `kubernetes` for tokens of the cluster.
+    Its users see the flows of the namespaces in which they may list network policies."""
     tls_ca: str = ""
     """File with the certificates that sign those of senders and readers of the flow API; empty, as the next
     two, for plain text."""

@@ -131,8 +131,8 @@ class ClosedConnections:
     """Listens to the ends of connections, in a thread of its own.
 
     The kernel keeps what it cannot deliver and sends it again, and the connection with it. So this thread
-    does nothing but read; it drops, and counts, what nobody fetches. Where it stops reading, a `Watchdog` lets
-    the kernel go on.
+    does nothing but read; it drops, and counts, what nobody fetches. Where it stops reading, a `Watchdog`
+    lets the kernel go on.
     """
 
     def __init__(self, opened: socket.socket | None = None, *, most: int = MOST_EVENTS) -> None:
