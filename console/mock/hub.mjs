@@ -5,7 +5,8 @@ import { flowsOfWorld } from "./traffic.mjs";
 
 /** Scenarios: default, empty (no flows), denied (everything is), hostile (names and labels that are markup). */
 export class Hub {
-  constructor({ workloads = 30, ports = 1, seed = 7, scenario = "default" } = {}) {
+  constructor({ workloads = 30, ports = 1, seed = 7, scenario = "default", token = "" } = {}) {
+    this.token = token;
     this.scenario = scenario;
     this.started = Math.floor(Date.now() / 1000);
     this.world = makeWorld(workloads, seed, ports);
@@ -39,6 +40,12 @@ export class Hub {
     const loss = { node: "b", records, since: new Date().toISOString(), reason: "the agent's queue was full" };
     this.losses.push(loss);
     return loss;
+  }
+
+  session() {
+    return this.token
+      ? { login: "kubernetes", user: "system:serviceaccount:catfacts:reader", all_namespaces: false, namespaces: ["catfacts"], shared_policies: false }
+      : { login: "none", user: "", all_namespaces: true, namespaces: [], shared_policies: true };
   }
 
   status() {

@@ -36,6 +36,7 @@ function own(hub, path, query) {
     case "/endpoints": return endpoints(hub, query);
     case "/hints": return hints(hub, query);
     case "/status": return hub.status();
+    case "/session": return hub.session();
     case "/export": return listed(hub, query);
     default: return null;
   }

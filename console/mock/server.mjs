@@ -1,13 +1,14 @@
 /**
- * The mock hub as a program: `node mock/server.mjs [--port N] [--workloads 3|30|300] [--ports N] [--scenario NAME] [--seed N] [--root DIR]`.
+ * The mock hub as a program: `node mock/server.mjs [--port N] [--workloads 3|30|300] [--ports N] [--scenario NAME] [--seed N] [--token TEXT] [--root DIR]`.
  *
  * Serves the contract, and the built console from --root with the policy that the real hub sends. POST /mock/… changes
- * the scene for tests: fix, drop, lose?records=N, fail, heal.
+ * the scene for tests: fix, drop, lose?records=N, fail, heal, expire.
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Door } from "./door.mjs";
 import { Hub } from "./hub.mjs";
 import { answer, queryOf } from "./routes.mjs";
 import { Streams } from "./stream.mjs";
@@ -15,13 +16,14 @@ import { Streams } from "./stream.mjs";
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
-function scene(hub, streams, url) {
+function scene(hub, streams, door, url) {
   const acts = {
     "/mock/fix": () => hub.govern(true),
     "/mock/drop": () => streams.drop(),
     "/mock/lose": () => streams.tell("lost", hub.lose(Number(url.searchParams.get("records") ?? 1204))),
     "/mock/fail": () => { hub.failing = true; streams.drop(); },
     "/mock/heal": () => { hub.failing = false; },
+    "/mock/expire": () => { door.expire(); streams.drop(); },
   };
   acts[url.pathname]?.();
   return Boolean(acts[url.pathname]);
@@ -29,10 +31,12 @@ function scene(hub, streams, url) {
 
 /** A listener for Node's http that answers for the hub; false when the path is not the hub's. */
 export function listener(hub, streams) {
+  const door = new Door(hub.token);
   return (request, response) => {
     const url = new URL(request.url, "http://hub");
+    if (door.answers(request, response, url.pathname)) return true;
     const json = (status, body) => response.writeHead(status, { "Content-Type": "application/json; charset=utf-8" }).end(JSON.stringify(body));
-    if (request.method === "POST" && scene(hub, streams, url)) { response.writeHead(204).end(); return true; }
+    if (request.method === "POST" && scene(hub, streams, door, url)) { response.writeHead(204).end(); return true; }
     if (url.pathname === "/api/v1/flows/stream" && !hub.failing) {
       try {
         const query = queryOf(url.searchParams);
@@ -75,7 +79,7 @@ function argumentsOf(list) {
   const read = (name, fallback) => (list.includes(`--${name}`) ? list[list.indexOf(`--${name}`) + 1] : fallback);
   const root = fileURLToPath(new URL("../../src/ocicat/api/console", import.meta.url));
   return {
-    port: Number(read("port", 8099)), workloads: Number(read("workloads", 30)), ports: Number(read("ports", 1)), scenario: read("scenario", "default"), seed: Number(read("seed", 7)), root: read("root", root),
+    port: Number(read("port", 8099)), workloads: Number(read("workloads", 30)), ports: Number(read("ports", 1)), scenario: read("scenario", "default"), seed: Number(read("seed", 7)), root: read("root", root), token: read("token", ""),
   };
 }
 

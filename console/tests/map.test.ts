@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Graph, GraphEdge, GraphNode } from "../src/api/types";
-import { drawingOf, edgeLabel, foldedAtFirst, type MapOptions } from "../src/map/graph";
+import { drawingOf, edgeLabel, foldedAtFirst, telling, type MapOptions } from "../src/map/graph";
 import { placed, type Box, type Seats } from "../src/map/layout";
-import { waysOf } from "../src/map/ways";
+import { enclosing, waysOf } from "../src/map/ways";
 // @ts-expect-error The mock hub is plain JavaScript.
 import { Hub } from "../mock/hub.mjs";
 // @ts-expect-error The mock hub is plain JavaScript.
@@ -24,6 +24,11 @@ describe("what is drawn", () => {
   test("ways between the same ends are one, denied counts kept", () => {
     const drawing = drawingOf(graph(edge("a/x", "a/y"), edge("a/x", "a/y", { port: 81, denied: 3 })), plain);
     expect(drawing.edges.map((one) => [one.flows.length, one.denied, edgeLabel(one)])).toEqual([[2, 3, "80/tcp, 81/tcp"]]);
+  });
+  test("of many ways those with denials are kept, then those that staged policies would deny, then the largest", () => {
+    const { edges } = drawingOf(graph(edge("a/x", "a/y", { bytes: 1, denied: 1 }), edge("a/x", "a/z", { bytes: 9 }), edge("a/y", "a/z", { bytes: 2, would_deny: true }), edge("a/z", "a/x", { bytes: 8 })), plain);
+    expect([...telling(edges, 3)]).toEqual(["a/x>a/y", "a/y>a/z", "a/x>a/z"]);
+    expect(telling(edges, Infinity).size).toBe(4);
   });
   test("a folded namespace is one thing, and tells what was denied inside", () => {
     const drawing = drawingOf(graph(edge("a/x", "a/y", { denied: 3 }), edge("b/z", "a/x")), { ...plain, folded: new Set(["a"]) });
@@ -73,5 +78,13 @@ describe("where things are", () => {
     const facts = place.nodes.get("c/facts") as Box;
     expect(ways.size).toBe(3);
     expect(ways.get("c/worker>c/db")?.y).toBeGreaterThan(facts.y + facts.height);
+  });
+  test("a container is high enough for the ways inside it", () => {
+    const drawing = drawingOf(graph(edge("a/x", "a/y"), edge("a/y", "a/z"), edge("a/x", "a/z")), plain);
+    const place = placed(drawing, new Map(), true);
+    const ways = waysOf(drawing, place);
+    const box = enclosing(drawing, place, ways).get("a") as Box;
+    expect(box.height).toBeGreaterThan((place.spaces.get("a") as Box).height);
+    for (const way of ways.values()) expect(way.y).toBeLessThan(box.y + box.height);
   });
 });

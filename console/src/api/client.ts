@@ -1,4 +1,5 @@
 /** Asks the hub. Paths are relative to the page's <base>. */
+import { turnedAway } from "./door";
 import type { Failure } from "./types";
 
 export type Params = Record<string, string | number | undefined>;
@@ -14,6 +15,9 @@ export class HubError extends Error {
     this.name = "HubError";
   }
 }
+
+/** Where /login and /logout are. */
+export const doorOf = (path: "login" | "logout"): string => new URL(path, document.baseURI).href;
 
 /** The address of one of the hub's paths below /api/v1. Empty parameters are left out. */
 export function addressOf(path: string, params: Params = {}): string {
@@ -42,6 +46,20 @@ export async function ask<Answer>(path: string, params: Params = {}, signal?: Ab
     if (signal?.aborted) throw error;
     throw new HubError("the hub does not answer", 0);
   }
+  if (response.status === 401) turnedAway();
   if (!response.ok) throw await failureOf(response);
   return (await response.json()) as Answer;
+}
+
+/** POST to the door. False: the token is not taken. Raises HubError. */
+export async function knock(path: "login" | "logout", body: object = {}): Promise<boolean> {
+  let response: Response;
+  try {
+    response = await fetch(doorOf(path), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  } catch {
+    throw new HubError("the hub does not answer", 0);
+  }
+  if (response.status === 401) return false;
+  if (!response.ok) throw await failureOf(response);
+  return true;
 }

@@ -2,7 +2,7 @@
 import { keepPreviousData, QueryClient, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { windowOf, type Range } from "../address/scope";
 import { ask, HubError, type Params } from "./client";
-import type { Board, EndpointList, FlowDetails, FlowPage, Graph, Hints, Status } from "./types";
+import type { Board, EndpointList, FlowDetails, FlowPage, Graph, Hints, Session, Status } from "./types";
 
 const FRESH_MS = 5000;
 
@@ -29,6 +29,9 @@ function useAsked<Answer>(path: string, params: Params, every: number | false = 
 const pace = (range: Range): number | false => (range.kind === "live" ? FRESH_MS : false);
 
 export const useStatus = () => useAsked<Status>("status", {}, FRESH_MS);
+
+/** Who asks. It changes only with a login, which loads the page anew. */
+export const useSession = () => useAsked<Session>("session", {});
 
 export const useBoard = (range: Range) => useAsked<Board>("policies", windowOf(range), pace(range));
 

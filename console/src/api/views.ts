@@ -173,3 +173,16 @@ export interface Status {
   nodes: { name: string; last_seen: string }[];
   namespaces: string[];
 }
+
+/** GET /session: who asks, and what he may see. */
+export interface Session {
+  /** What lets somebody in: nothing is needed, the hub's own token, or a token of the cluster. */
+  login: "none" | "token" | "kubernetes";
+  /** The cluster's name of whoever asks; empty where there is none. */
+  user: string;
+  all_namespaces: boolean;
+  /** Those that may be seen, where it is not all. */
+  namespaces: string[];
+  /** Whether what policies without namespace say may be read. */
+  shared_policies: boolean;
+}

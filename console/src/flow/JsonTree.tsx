@@ -1,5 +1,6 @@
 /** A folding tree of the flow as JSON. Folded lists of hits are shown on one line, as the course prints them. */
 import { useState } from "react";
+import { Copy } from "../parts/Copy";
 
 function scalar(value: unknown) {
   const kind = value === null ? "null" : typeof value;
@@ -38,11 +39,14 @@ function Node({ name, value, depth, last }: { name: string | null; value: unknow
   );
 }
 
-export function JsonTree({ value }: { value: object }) {
-  const [copied, setCopied] = useState(false);
+/** `policies`: the flow's policies on one line, as the course prints them. */
+export function JsonTree({ value, policies }: { value: object; policies: string }) {
   return (
-    <div className="json">
-      <button type="button" className="copy" onClick={() => void navigator.clipboard.writeText(JSON.stringify(value, null, 2)).then(() => setCopied(true))}>{copied ? "Copied" : "Copy"}</button>
+    <div className="json" tabIndex={0} role="region" aria-label="The flow as JSON">
+      <div className="copies">
+        <Copy text={policies} what="the policies, on one line">Copy policies</Copy>
+        <Copy text={JSON.stringify(value, null, 2)} what="the whole flow">Copy all</Copy>
+      </div>
       <ul><Node name={null} value={value} depth={0} last /></ul>
     </div>
   );

@@ -12,7 +12,7 @@ import { JsonTree } from "./JsonTree";
 import { RawRecords } from "./RawRecords";
 import { Sentence } from "./Sentence";
 import { FieldTable } from "./FieldTable";
-import { courseFlow } from "./shape";
+import { courseFlow, policiesText } from "./shape";
 
 const TABS = [["details", "Details"], ["table", "Table"], ["json", "JSON"], ["raw", "Raw records"]] as const;
 
@@ -54,7 +54,7 @@ export function Opened({ row, range }: { row: Row; range: Range }) {
       <div role="tabpanel" id="opened-panel" aria-labelledby={`tab-${tab}`}>
         {tab === "details" && <Details row={row} details={fresh} error={details.error} />}
         {tab === "table" && <FieldTable flow={flow} />}
-        {tab === "json" && <JsonTree value={courseFlow(flow)} />}
+        {tab === "json" && <JsonTree value={courseFlow(flow)} policies={policiesText(flow)} />}
         {tab === "raw" && <RawRecords records={fresh?.raw} />}
       </div>
     </div>

@@ -30,16 +30,21 @@ function PauseButton({ view }: { view: View }) {
   );
 }
 
+const FORMATS = [["jsonl", "JSON lines", "for jq and scripts"], ["csv", "CSV", "for spreadsheets"], ["parquet", "Parquet", "for DuckDB, pandas"]] as const;
+
 function Export({ scope, q }: { scope: Scope; q: string }) {
   const to = (format: string): string => addressOf("export", { ...windowOf(scope.range), q, format });
   return (
     <Popover className="quiet" align="end" name="Export what is shown" label="Export">
       {() => (
-        <ul className="plain pad">
-          {[["jsonl", "JSON lines"], ["csv", "CSV"], ["parquet", "Parquet"]].map(([format, title]) => (
-            <li key={format}><a href={to(format as string)} download={`flows.${format}`}>{title}</a></li>
-          ))}
-        </ul>
+        <div className="pad stack export">
+          <p className="faint">The flows of this range that meet these filters: one per reporter and 15 seconds.</p>
+          <ul className="plain">
+            {FORMATS.map(([format, title, use]) => (
+              <li key={format}><a href={to(format)} download={`flows.${format}`}>{title} <span className="faint">{use}</span></a></li>
+            ))}
+          </ul>
+        </div>
       )}
     </Popover>
   );

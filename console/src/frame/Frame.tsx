@@ -7,9 +7,11 @@ import { ScreenLink } from "../parts/Name";
 import { Help } from "./Help";
 import { Icon } from "./Icon";
 import { LiveLight } from "./LiveLight";
+import { Login } from "./Login";
 import { Search } from "./Search";
 import { chooseTheme, useTheme } from "./theme";
 import { TimePicker } from "./TimePicker";
+import { Visitor } from "./Visitor";
 
 const SCREENS = [
   ["flow-logs", "Flows"],
@@ -72,9 +74,11 @@ export function Frame({ screen, scope, children }: { screen: string; scope: Scop
         <TimePicker range={scope.range} />
         <LiveLight past={scope.range.kind === "past"} />
         <ThemeButton />
+        <Visitor />
         <Help />
       </header>
       <main id="main" tabIndex={-1}>{children}</main>
+      <Login />
     </div>
   );
 }

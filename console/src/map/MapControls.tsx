@@ -23,7 +23,7 @@ export function MapControls({ graph, drawing, place, ways, options }: Props) {
   return (
     <div className="controls">
       {options.focus && <button type="button" className="primary" onClick={() => alter({ focus: null })}>Around {plainName(options.focus.split("/")[1] ?? "")} only ×</button>}
-      <span className="legend"><i className="way-sample allow" /> allowed <i className="way-sample deny" /> denied <i className="way-sample staged" /> staged would deny</span>
+      <span className="legend"><i className="way-sample allow" /> allowed <i className="way-sample deny" /> denied <i className="way-sample staged" title="Staged policies would deny a new connection" /> would deny</span>
       <button type="button" aria-pressed={options.hideDns} onClick={() => alter({ dns: options.hideDns ? null : "hide" })}>Hide DNS</button>
       <button type="button" aria-pressed={options.hideHosts} title="Probes and other traffic of the nodes themselves" onClick={() => alter({ hosts: options.hideHosts ? null : "hide" })}>Hide probes</button>
       <Popover className="" align="end" name="Namespaces" label={<>Namespaces<span className="caret" aria-hidden="true" /></>}>

@@ -7,21 +7,25 @@ import { alter, useAddress } from "../address/address";
 import type { Scope } from "../address/scope";
 import { useGraph } from "../api/queries";
 import { expressionOf, filtersOf } from "../filters/filters";
-import { counted } from "../format/numbers";
+import { count, counted } from "../format/numbers";
+import { useNarrow } from "../frame/narrow";
 import { Failed, Loading, Notice } from "../parts/States";
 import { EdgePanel } from "./EdgePanel";
-import { drawingOf, edgeLabel, foldedAtFirst, type Drawing, type MapOptions } from "./graph";
+import { drawingOf, edgeLabel, foldedAtFirst, MANY, MANY_ON_A_PHONE, telling, type Drawing, type MapOptions } from "./graph";
 import { placed, type Placed, type Seats } from "./layout";
 import { FlowEdge } from "./FlowEdge";
 import { MapControls } from "./MapControls";
-import { waysOf, type Way } from "./ways";
+import { enclosing, waysOf, type Way } from "./ways";
 import { FoldedNode, OutsideNode, SpaceNode, WorkloadNode } from "./nodes";
 
 const NODE_TYPES = { workload: WorkloadNode, folded: FoldedNode, outside: OutsideNode, space: SpaceNode };
 const EDGE_TYPES = { flow: FlowEdge };
 const MOST_LABELS = 40;
-const MANY_WAYS = 120;
+/** More than these nobody can follow with the eye. */
+const MOST_WAYS = 120;
 const FIT = { padding: 0.06, maxZoom: 1.25 };
+/** On a phone what is there is read piece by piece. */
+const FIT_NARROW = { ...FIT, minZoom: 0.6 };
 
 function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
   const spaces = [...place.spaces].map(([namespace, box]) => ({
@@ -34,14 +38,15 @@ function nodesOf(drawing: Drawing, place: Placed, focus: string): Node[] {
   return [...spaces, ...nodes];
 }
 
-/** `looked` is the thing under the pointer: its ways stand out. */
-function edgesOf(drawing: Drawing, ways: ReadonlyMap<string, Way>, chosen: string, looked: string): Edge[] {
-  const many = drawing.edges.length > MANY_WAYS;
+/** Only the ways of `drawn`, and those of `looked`, the thing under the pointer, which stand out. */
+function edgesOf(drawing: Drawing, ways: ReadonlyMap<string, Way>, drawn: ReadonlySet<string>, chosen: string, looked: string): Edge[] {
+  const shown = drawing.edges.filter((edge) => drawn.has(edge.id) || edge.id === chosen || (looked && (edge.source === looked || edge.dest === looked)));
+  const many = shown.length > MOST_LABELS;
   const top = Math.max(1, ...drawing.edges.map((edge) => edge.bytes));
-  return drawing.edges.map((edge) => ({
+  return shown.map((edge) => ({
     id: edge.id, source: edge.source, target: edge.dest, type: "flow", selected: edge.id === chosen, zIndex: edge.denied ? 2 : 1,
     data: {
-      edge, way: ways.get(edge.id), label: edgeLabel(edge), labelled: drawing.edges.length <= MOST_LABELS, many,
+      edge, way: ways.get(edge.id), label: edgeLabel(edge), labelled: !many, many,
       width: (many ? 0.6 : 1) + ((many ? 1.2 : 2.4) * Math.log1p(edge.bytes)) / Math.log1p(top),
       loud: edge.source === looked || edge.dest === looked,
       quiet: looked ? edge.source !== looked && edge.dest !== looked : Boolean(chosen) && edge.id !== chosen,
@@ -58,31 +63,47 @@ function optionsOf(params: URLSearchParams, namespace: string, usual: ReadonlySe
     hidden: params.getAll("hide"), folded: new Set([...usual, ...folded].filter((name) => !unfolded.includes(name) && !(name === namespace && !folded.includes(name)))) };
 }
 
+/** Says when not all ways are drawn, which ones are, and how to see the others. */
+function Left({ drawing, drawn }: { drawing: Drawing; drawn: ReadonlySet<string> }) {
+  const { params } = useAddress();
+  if (params.get("ways") === "all") return drawing.edges.length > MOST_WAYS && <button type="button" onClick={() => alter({ ways: null })}>Draw only what says most</button>;
+  if (drawn.size === drawing.edges.length) return null;
+  return (
+    <button type="button" title="Drawn are those with denials, then those that staged policies would deny, then those that carry most. Point at a thing to see all of its ways." onClick={() => alter({ ways: "all" })}>
+      {count(drawn.size)} of {count(drawing.edges.length)} ways: draw all
+    </button>
+  );
+}
+
 export default function MapScreen({ scope }: { scope: Scope }) {
   const { params } = useAddress();
   const filters = filtersOf(params);
   const query = useGraph(scope.range, expressionOf(filters, { search: params.get("q") ?? "", namespace: scope.namespace }));
+  const narrow = useNarrow();
+  const fit = narrow ? FIT_NARROW : FIT;
   const [seats] = useState<Seats>(() => new Map());
   const graph = query.data;
   const href = params.toString();
   const view = useMemo(() => {
     if (!graph) return null;
     const search = new URLSearchParams(href);
-    const options = optionsOf(search, scope.namespace, search.get("focus") ? new Set() : foldedAtFirst(graph));
+    const options = optionsOf(search, scope.namespace, search.get("focus") ? new Set() : foldedAtFirst(graph, narrow ? MANY_ON_A_PHONE : MANY));
     const drawing = drawingOf(graph, options);
     const place = placed(drawing, seats, drawing.edges.length <= MOST_LABELS);
-    return { options, drawing, place, ways: waysOf(drawing, place) };
-  }, [graph, href, scope.namespace, seats]);
+    const ways = waysOf(drawing, place);
+    const drawn = telling(drawing.edges, search.get("ways") === "all" ? Infinity : MOST_WAYS);
+    return { options, drawing, place: { ...place, spaces: enclosing(drawing, place, ways) }, ways, drawn };
+  }, [graph, href, scope.namespace, seats, narrow]);
   const chosen = params.get("edge") ?? "";
   const [looked, setLooked] = useState("");
   const flow = useRef<ReactFlowInstance | null>(null);
   const panel = Boolean(chosen);
   useEffect(() => {
     // The canvas has another size once the panel is there, or gone.
-    const timer = setTimeout(() => void flow.current?.fitView(FIT), 50);
+    const timer = setTimeout(() => void flow.current?.fitView(fit), 50);
     return () => clearTimeout(timer);
-  }, [panel]);
-  const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, view.ways, chosen, looked) }, [view, chosen, looked]);
+  }, [panel, fit]);
+  const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, view.ways, view.drawn, chosen, looked) }, [view, chosen, looked]);
   if (query.error && !graph) return <Failed what="The map" error={query.error} again={() => void query.refetch()} />;
   if (!view || !graph || !elements) return <Loading what="the map" />;
   const { drawing, options, place, ways } = view;
@@ -93,6 +114,7 @@ export default function MapScreen({ scope }: { scope: Scope }) {
       <div className="screen-head">
         <h1>Map</h1>
         <p className="summary"><b>{counted(graph.nodes.filter((node) => node.type === "WorkloadEndpoint").length, "workload")}</b>, {counted(graph.edges.length, "kind of connection", "kinds of connections")}</p>
+        <Left drawing={drawing} drawn={view.drawn} />
         <MapControls graph={graph} drawing={drawing} place={place} ways={ways} options={options} />
       </div>
       <div className="split">
@@ -105,7 +127,7 @@ export default function MapScreen({ scope }: { scope: Scope }) {
               nodeTypes={NODE_TYPES}
               edgeTypes={EDGE_TYPES}
               fitView
-              fitViewOptions={FIT}
+              fitViewOptions={fit}
               onInit={(instance) => {
                 flow.current = instance;
               }}

@@ -38,15 +38,17 @@ export interface Drawing {
   edges: MapEdge[];
 }
 
-const MANY = 60;
+/** More workloads than this cannot be read at once. */
+export const MANY = 60;
+export const MANY_ON_A_PHONE = 12;
 const DNS_PORT = 53;
 
 const outside = (node: GraphNode): boolean => node.type === "Network" || node.namespace === "-";
 
 /** Namespaces that start folded: all, when there are more workloads than can be read. */
-export function foldedAtFirst(graph: Graph): Set<string> {
+export function foldedAtFirst(graph: Graph, many = MANY): Set<string> {
   const inside = graph.nodes.filter((node) => !outside(node));
-  return inside.length > MANY ? new Set(inside.map((node) => node.namespace)) : new Set();
+  return inside.length > many ? new Set(inside.map((node) => node.namespace)) : new Set();
 }
 
 function keeps(edge: GraphEdge, nodes: ReadonlyMap<string, GraphNode>, options: MapOptions): boolean {
@@ -97,4 +99,11 @@ export function drawingOf(graph: Graph, options: MapOptions): Drawing {
 export function edgeLabel(edge: MapEdge): string {
   const ports = [...new Set(edge.flows.map((flow) => (flow.service && flow.service !== "-" ? `${flow.service}:${flow.port}` : `${flow.port}/${flow.protocol}`)))];
   return ports.length > 2 ? `${ports.length} services` : ports.join(", ");
+}
+
+/** The ways that say most: where something is denied, where staged policies would deny, then those that carry most. */
+export function telling(edges: readonly MapEdge[], most: number): ReadonlySet<string> {
+  const rank = (edge: MapEdge): number => (edge.denied ? 2 : edge.wouldDeny ? 1 : 0);
+  const sorted = [...edges].sort((a, b) => rank(b) - rank(a) || b.denied - a.denied || b.bytes - a.bytes);
+  return new Set(sorted.slice(0, most).map((edge) => edge.id));
 }

@@ -99,3 +99,21 @@ export function waysOf(drawing: Drawing, place: Placed): Map<string, Way> {
   }
   return ways;
 }
+
+/** Room above the next container that a way may take. */
+const MOST_BELOW = 28;
+
+/** The containers, made high enough for the ways that lead from one of their things to another. */
+export function enclosing(drawing: Drawing, place: Placed, ways: ReadonlyMap<string, Way>): Map<string, Box> {
+  const spaces = new Map(place.spaces);
+  const spaceOf = new Map(drawing.nodes.map((node) => [node.id, node.kind === "workload" ? node.namespace : ""]));
+  for (const edge of drawing.edges) {
+    const name = spaceOf.get(edge.source) ?? "";
+    const [box, way] = [spaces.get(name), ways.get(edge.id)];
+    if (!box || !way || spaceOf.get(edge.dest) !== name) continue;
+    const wanted = way.y + LANE + 2 - box.y;
+    const most = (place.spaces.get(name)?.height ?? 0) + MOST_BELOW;
+    if (wanted > box.height) spaces.set(name, { ...box, height: Math.min(wanted, most) });
+  }
+  return spaces;
+}

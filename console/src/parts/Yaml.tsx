@@ -1,5 +1,6 @@
 /** YAML as text, lightly coloured, with marked lines that are scrolled into sight. Built of elements, never of markup. */
 import { useEffect, useRef } from "react";
+import { Copy } from "./Copy";
 
 const LINE = /^(\s*(?:- )?)([A-Za-z_][\w./-]*)(:)(\s.*)?$/;
 
@@ -25,18 +26,21 @@ export function Yaml({ text, lines = [0, 0], label }: { text: string; lines?: re
   }, [first, text]);
   const rows = text.replace(/\n$/, "").split("\n");
   return (
-    <pre className="yaml" ref={box} tabIndex={0} role="region" aria-label={label}>
-      {rows.map((row, i) => {
-        const marked = i + 1 >= lines[0] && i + 1 <= lines[1];
-        return (
-          <code key={i} className={marked ? "marked" : undefined}>
-            <span className="number" aria-hidden="true">{i + 1}</span>
-            {marked && <span className="said">deciding line: </span>}
-            <Line text={row} />
-            {"\n"}
-          </code>
-        );
-      })}
-    </pre>
+    <div className="yaml-box">
+      <Copy text={text} what={label}>Copy</Copy>
+      <pre className="yaml" ref={box} tabIndex={0} role="region" aria-label={label}>
+        {rows.map((row, i) => {
+          const marked = i + 1 >= lines[0] && i + 1 <= lines[1];
+          return (
+            <code key={i} className={marked ? "marked" : undefined}>
+              <span className="number" aria-hidden="true">{i + 1}</span>
+              {marked && <span className="said">deciding line: </span>}
+              <Line text={row} />
+              {"\n"}
+            </code>
+          );
+        })}
+      </pre>
+    </div>
   );
 }

@@ -14,7 +14,7 @@ export function PolicyPanel({ card, onClose }: { card: PolicyCard; onClose: () =
   const key = policyKey(card.ref);
   return (
     <Aside label={`Policy ${card.full_name}`} onClose={onClose} title={<>{card.full_name}{card.staged && <span className="tag staged"><Shape mark="staged" /> staged</span>}</>}>
-      <p className="faint">{kindWord(card.ref.kind)}{card.ref.namespace ? ` in ${card.ref.namespace}` : ""}, {card.types.join(" and ").toLowerCase()}; last changed {full(card.changed)}</p>
+      <p className="faint">{kindWord(card.ref.kind)}{card.ref.namespace ? ` in ${card.ref.namespace}` : ""}, {card.types.join(" and ").toLowerCase()}; last changed <time dateTime={card.changed}>{full(card.changed)}</time></p>
       <HitBars card={card} height={48} />
       {unused ? <p className="warn-text">{unused}</p> : <Totals card={card} />}
       <p className="links">
