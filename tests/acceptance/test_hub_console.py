@@ -1,6 +1,6 @@
-"""The console, built and served by a real hub, shows the flows that agents push."""
+"""The console, built and served by a real hub, shows the flows that agents push, to whom it lets in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,55 @@ def test_the_page_is_sent_with_a_policy_that_loads_nothing_from_elsewhere(served
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-cache"
     assert "<base href=" in answer.text
+
+
+# --- exposed ------------------------------------------------------------------------------------------------
+
+TOKEN = "a-token-of-many-letters"
+
+
+@pytest.fixture
+def exposed(built_console: Path, tmp_path: Path) -> Iterator[RealHub]:
+    """A hub that wants a token."""
+    assert (built_console / "index.html").is_file()
+    file = tmp_path / "hub.token"
+    file.write_text(TOKEN)
+    file.chmod(0o600)
+    hub = RealHub(tmp_path, "--token-file", str(file))
+    yield hub
+    hub.stop()
+
+
+def test_the_login_form_leads_to_the_page_that_was_asked_for(
+    exposed: RealHub, visit: Callable[..., Any]
+) -> None:
+    exposed.push([flow_record("worker", "db"), denied_record()])
+    page = visit(f"{exposed.url}/flow-logs/denied-flows?start_time=30")
+    page.get_by_label("Token").fill(TOKEN[:-1])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("alert").get_by_text("not taken").wait_for()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    wait_for_rows(page, 1)
+    assert page.url == f"{exposed.url}/flow-logs/denied-flows?start_time=30"
+    visit.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_who_is_logged_out_elsewhere_logs_in_again_over_the_page(
+    exposed: RealHub, visit: Callable[..., Any]
+) -> None:
+    exposed.push([flow_record("worker", "db")])
+    page = visit(f"{exposed.url}/flow-logs")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    wait_for_rows(page, 1)
+    assert page.request.post(f"{exposed.url}/logout").ok
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    dialog.get_by_label("Token").fill(TOKEN)
+    dialog.get_by_role("button", name="Log in").click()
+    dialog.wait_for(state="detached")
+    wait_for_rows(page, 1)
+    page.get_by_role("button", name="Logged in as the hub's token").click()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_text("Log in with the token that this hub was started with.").wait_for()
+    visit.complaints.clear()  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ but health needs a token or a session. Source: docs/explanation/console-api.md, 
 import ipaddress
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import structlog
@@ -99,7 +99,8 @@ def _guarded(access: Access, sessions: Sessions) -> Middleware:
 def _refused(request: web.Request) -> web.Response:
     is_page = not request.path.startswith(OF_PROGRAMS) and not PurePosixPath(request.path).suffix
     if is_page and request.method == "GET":
-        return web.Response(status=303, headers={"Location": "/login", **SECURITY})
+        asked = "" if request.path_qs == "/" else f"?to={quote(request.path_qs, safe='/')}"
+        return web.Response(status=303, headers={"Location": f"/login{asked}", **SECURITY})
     refused = failure(401, "a token is needed: log in at /login, or send Authorization: Bearer …")
     refused.headers["WWW-Authenticate"] = "Bearer"
     return refused

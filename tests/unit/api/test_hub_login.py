@@ -117,9 +117,13 @@ async def test_a_session_ends_by_itself() -> None:
 
 async def test_people_are_sent_to_the_login_page_and_programs_are_told() -> None:
     async with serving(access=EXPOSED) as app:
-        for path in ("/", "/flow-logs", "/map"):
+        for path, page in (
+            ("/", "/login"),
+            ("/map", "/login?to=/map"),
+            ("/flow-logs?q=a&b=c", "/login?to=/flow-logs%3Fq%3Da%26b%3Dc"),
+        ):
             async with app.client.get(path, allow_redirects=False) as answer:
-                assert (answer.status, answer.headers["Location"]) == (303, "/login")
+                assert (answer.status, answer.headers["Location"]) == (303, page)
         for path in (f"{API}/flows", f"{API}/nothing", "/whisker-backend/flows", "/metrics", "/assets/a.js"):
             async with app.client.get(path, allow_redirects=False) as answer:
                 assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -128,6 +132,40 @@ async def test_people_are_sent_to_the_login_page_and_programs_are_told() -> None
             assert answer.status == 200
             assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
             assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("to", "led"),
+    [
+        ("/map?focus=catfacts%2Fdb", "/map?focus=catfacts%2Fdb"),
+        ("", "./"),
+        ("//elsewhere.example", "./"),
+        ("/\\elsewhere.example", "./"),
+        ("/\t/elsewhere.example", "./"),
+        ("https://elsewhere.example", "./"),
+        ("javascript:alert(1)", "./"),
+    ],
+)
+async def test_a_login_leads_to_what_was_asked_for_and_to_no_other_site(to: str, led: str) -> None:
+    async with serving(access=EXPOSED) as app:
+        body = {"token": TOKEN, "to": to}
+        async with app.client.post("/login", data=body, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, led)
+
+
+async def test_the_login_page_keeps_what_was_asked_for_as_text() -> None:
+    async with serving(access=EXPOSED) as app:
+        to = '/"><script>alert(1)</script>'
+        async with app.client.get("/login", params={"to": to}) as answer:
+            assert "<script" not in await answer.text()
+        async with app.client.post("/login", data={"token": "x", "to": "/map"}) as answer:
+            assert 'value="/map"' in await answer.text()
+
+
+async def test_browsers_send_the_origin_of_the_login_form() -> None:
+    """With `no-referrer` they send `Origin: null`, which the hub refuses."""
+    async with serving(access=EXPOSED) as app, app.client.get("/login") as answer:
+        assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
 async def test_another_site_cannot_log_anybody_in_or_out() -> None:
