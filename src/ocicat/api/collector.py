@@ -8,7 +8,7 @@ Source: spec/flows-and-console §5.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from ocicat.api.proto import flows_pb2_grpc as stubs
 from ocicat.api.records import SECOND_NS, RecordError, record_of
 from ocicat.model.record import FlowRecord
 from ocicat.ports.clock import Clock
+from ocicat.ports.flowhub import Ledger
+from ocicat.ports.flowstore import Receipt
 
 REMEMBER_NS: Final = 300 * SECOND_NS
 """How long a flow is remembered, as long as senders keep them for repetition."""
@@ -44,9 +46,13 @@ def _nobody(_node: str, _records: int, _reason: str) -> None:
 class Collector:
     """Both ways to send flows. Register it with `add_to`."""
 
-    def __init__(self, take: Take, clock: Clock, lost: Lost = _nobody) -> None:
-        """Hand records to `take`, and tell `lost` what senders say that they have given up."""
+    def __init__(self, take: Take, clock: Clock, lost: Lost = _nobody, ledger: Ledger | None = None) -> None:
+        """Hand records to `take`, and tell `lost` what senders say that they have given up.
+
+        With a ledger, batches go to it instead, and one that is repeated after a crash of ours is known.
+        """
         self._take = take
+        self._ledger = ledger
         self._lost = lost
         self._clock = clock
         self._seen = _Seen(clock)
@@ -63,6 +69,12 @@ class Collector:
         stubs.add_FlowCollectorServicer_to_server(self, server)
         stubs.add_FlowBatchesServicer_to_server(self, server)
 
+    async def recall(self) -> None:
+        """Look at what was taken before the start: senders that reconnect now will repeat it."""
+        if self._ledger is not None:
+            for record in await self._ledger.lately(REMEMBER_NS):
+                self._seen.expect((record.key, record.start_ns, record.end_ns))
+
     async def Connect(  # noqa: N802  # the name in the contract
         self, updates: AsyncIterator[pb.FlowUpdate], context: Any
     ) -> AsyncIterator[pb.FlowReceipt]:
@@ -73,7 +85,7 @@ class Collector:
             record = self._readable(update.flow)
             if record is not None:
                 flow = (sender, record.key, record.start_ns, record.end_ns)
-                if self._seen.known(flow):
+                if self._seen.known(flow) or self._seen.is_expected(flow[1:]):
                     self.repeated += 1
                 else:
                     await self._take([record])
@@ -86,7 +98,8 @@ class Collector:
         """Take flows in batches."""
         async for batch in batches:
             self.received += len(batch.flows)
-            sender = self._sender(f"{identity(context)} {batch.sender}")
+            name = f"{identity(context)} {batch.sender}"
+            sender = self._sender(name)
             if batch.lost > sender.lost:
                 node = next((flow.node for flow in batch.flows if flow.node), batch.sender.partition("/")[0])
                 self._lost(node, batch.lost - sender.lost, "the agent's queue was full")
@@ -94,7 +107,11 @@ class Collector:
             # A sender that reconnects repeats a batch while its first copy is perhaps still being kept.
             async with sender.lock:
                 if batch.sequence > sender.sequence:
-                    await self._take([record for flow in batch.flows if (record := self._readable(flow))])
+                    records = [record for flow in batch.flows if (record := self._readable(flow))]
+                    if self._ledger is None or not records:
+                        await self._take(records)
+                    else:
+                        await self._ledger.take_batch(records, Receipt(name, batch.sequence))
                     sender.sequence = batch.sequence
                 else:
                     self.repeated += len(batch.flows)
@@ -106,7 +123,9 @@ class Collector:
         return sum(sender.lost for sender in self._senders.values())
 
     def _sender(self, name: str) -> "_Sender":
-        sender = self._senders.setdefault(name, _Sender())
+        sender = self._senders.get(name)
+        if sender is None:
+            sender = self._senders[name] = _Sender(self._ledger.sequence_of(name) if self._ledger else 0)
         self._senders.move_to_end(name)
         while len(self._senders) > SENDERS:
             self._senders.popitem(last=False)
@@ -145,8 +164,8 @@ def identity(context: Any) -> str:
 class _Sender:
     """What is known of one run of a sender of batches."""
 
-    def __init__(self) -> None:
-        self.sequence = 0
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
         self.lost = 0
         self.lock = asyncio.Lock()
 
@@ -157,6 +176,23 @@ class _Seen:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._moments: OrderedDict[Hashable, int] = OrderedDict()
+        self._expected: Counter[Hashable] = Counter()
+        self._began_ns = clock.monotonic_ns()
+
+    def expect(self, thing: Hashable) -> None:
+        """Note that `thing` was taken once before the start; nobody remembers from whom."""
+        self._expected[thing] += 1
+
+    def is_expected(self, thing: Hashable) -> bool:
+        """Tell whether `thing` was taken before the start; each repetition counts once, and not for long."""
+        if not self._expected:
+            return False
+        if self._clock.monotonic_ns() - self._began_ns > REMEMBER_NS:
+            self._expected.clear()
+        if self._expected[thing] <= 0:
+            return False
+        self._expected[thing] -= 1
+        return True
 
     def known(self, thing: Hashable) -> bool:
         """Tell whether `thing` was noted lately."""

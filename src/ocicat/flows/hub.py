@@ -16,13 +16,15 @@ from ocicat.model.flowfilter import Filter
 from ocicat.model.record import FlowRecord, Variant
 from ocicat.ports.clock import Clock
 from ocicat.ports.flowhub import Found, Live, Loss, Standing
-from ocicat.ports.flowstore import FlowStore, Row, Window
+from ocicat.ports.flowstore import FlowStore, Receipt, Row, Window
 
 NS: Final = 1_000_000_000
 RECENT: Final = 50_000
 """Records kept in memory for readers that come back after a break; older ones come from the store."""
 WAITING: Final = 20_000
 """Records that may wait for one reader; then it is too slow, and misses some."""
+LATELY: Final = 500_000
+"""Records that are looked at for repetitions after a start."""
 LAG_SECONDS: Final = 5
 
 
@@ -37,6 +39,8 @@ class Hub:
         self._position = self._told = store.last_position()
         self._listeners: set[_Listener] = set()
         self._uncommitted: list[Live] = []
+        self._unwritten_receipts: list[Receipt] = []
+        self._receipts = store.receipts()
         self._commit: asyncio.Task[None] | None = None
         self._pace = _Pace()
         self._nodes: dict[str, int] = {}
@@ -50,6 +54,22 @@ class Hub:
         return self._clock.now_ns()
 
     # --- taking ---------------------------------------------------------------------------------------------
+
+    async def take_batch(self, records: Sequence[FlowRecord], receipt: Receipt) -> None:
+        """Keep the records of a batch with its number. Raises what the store raises; then none is kept."""
+        self._unwritten_receipts.append(receipt)
+        await self.take(records)
+
+    def sequence_of(self, sender: str) -> int:
+        """Return the number of the sender's last batch that was kept before this start; 0 for none."""
+        return self._receipts.get(sender, 0)
+
+    async def lately(self, span_ns: int) -> Sequence[FlowRecord]:
+        """Return the records of the last time that name no node."""
+        numbers = [number for number, _ in self.variants(lambda variant: not variant.node)]
+        window = Window(self.now_ns() - span_ns, 1 << 62)
+        found = await self.latest(window, numbers, LATELY)
+        return [item.variant.record(item.start_ns, item.end_ns, item.counts) for item in found]
 
     async def take(self, records: Sequence[FlowRecord]) -> None:
         """Keep records; returns when they are committed. Raises what the store raises; then none is kept."""
@@ -81,11 +101,12 @@ class Hub:
     async def _write(self) -> None:
         """Write what waits, and tell the readers. One such task runs at a time."""
         written, self._uncommitted = self._uncommitted, []
+        receipts, self._unwritten_receipts = self._unwritten_receipts, []
         rows = [
             Row(live.number, live.record.start_ns, live.record.end_ns, live.record.counts, live.position)
             for live in written
         ]
-        await asyncio.to_thread(self._store.append, rows)
+        await asyncio.to_thread(self._store.append, rows, receipts)
         if written:
             self._told = written[-1].position
         self._recent.extend(written)

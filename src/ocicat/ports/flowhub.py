@@ -8,7 +8,7 @@ import msgspec
 
 from ocicat.model.flowfilter import Filter
 from ocicat.model.record import FlowCounts, FlowRecord, Variant
-from ocicat.ports.flowstore import StoreStats, Window
+from ocicat.ports.flowstore import Receipt, StoreStats, Window
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -63,6 +63,19 @@ class Listener(Protocol):
     @property
     def missed(self) -> int:
         """How many records this reader has missed because it was too slow."""
+
+
+class Ledger(Protocol):
+    """Keeps batches so that one that is sent again is known, also after a crash."""
+
+    async def take_batch(self, records: Sequence[FlowRecord], receipt: Receipt) -> None:
+        """Keep records with the number of their batch, all or nothing; both survive a crash."""
+
+    def sequence_of(self, sender: str) -> int:
+        """Return the number of the sender's last batch that is kept; 0 for none."""
+
+    async def lately(self, span_ns: int) -> Sequence[FlowRecord]:
+        """Return the records of the last time that name no node: those of senders without batches."""
 
 
 class FlowHub(Protocol):

@@ -25,6 +25,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return Row(self.variant, *edges, self.counts + other.counts)
 
 
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """Says that a sender's batches up to a number are kept."""
+
+    sender: str
+    sequence: int
+
+
 class Window(msgspec.Struct, frozen=True, gc=False):
     """A span of time: records that begin in it, the end excluded. Nanoseconds since 1970."""
 
@@ -52,8 +59,14 @@ class FlowStore(Protocol):
     def number_of(self, variant: Variant) -> int:
         """Return the number of a kind of flow, a new one for a new kind."""
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows; when it returns, they survive the end of the process."""
+    def append(self, rows: Sequence[Row], receipts: Sequence[Receipt] = ()) -> None:
+        """Keep rows, and receipts for the batches that brought them, all or nothing.
+
+        When it returns, they survive the end of the process.
+        """
+
+    def receipts(self) -> Mapping[str, int]:
+        """Return the last number of each sender, at least of those heard of in the last hour."""
 
     def sums(
         self,

@@ -10,7 +10,7 @@ from ocicat.flows import hub as hub_module
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.memory import MemoryStore
 from ocicat.model.flowfilter import EVERYTHING, parse
-from ocicat.ports.flowstore import Window
+from ocicat.ports.flowstore import Receipt, Window
 from support.clocks import FakeTimer, settled, until
 from support.hub import flow_record
 
@@ -26,12 +26,12 @@ class SlowStore(MemoryStore):
         self.commits: list[int] = []
         self.fails = 0
 
-    def append(self, rows: Any) -> None:
+    def append(self, rows: Any, receipts: Any = ()) -> None:
         assert self.may_commit.wait(20)
         if self.fails:
             self.fails -= 1
             raise OSError(28, "No space left on device")
-        super().append(rows)
+        super().append(rows, receipts)
         self.commits.append(len(rows))
 
 
@@ -159,3 +159,30 @@ async def test_it_says_how_it_stands() -> None:
     assert [(loss.node, loss.records) for loss in standing.losses] == [("n1", 7)]
     await timer.advance(6)
     assert (hub.standing().lag_ms, hub.standing().flows_per_s) == (0, 0.0)
+
+
+async def test_a_batch_is_kept_with_its_number_and_neither_without_the_other() -> None:
+    store = SlowStore()
+    store.may_commit.set()
+    store.fails = 1
+    hub = Hub(store, FakeTimer())
+    with pytest.raises(OSError, match="No space left"):
+        await hub.take_batch([flow_record(port=1)], Receipt("n1", 7))
+    assert Hub(store, FakeTimer()).sequence_of("n1") == 0
+    await hub.take_batch([flow_record(port=2)], Receipt("n1", 8))
+    again = Hub(store, FakeTimer())
+    assert (again.sequence_of("n1"), again.sequence_of("n2")) == (8, 0)
+    assert len(await again.found(ALL, EVERYTHING)) == 1
+
+
+async def test_lately_are_the_records_of_the_last_time_that_name_no_node() -> None:
+    timer = FakeTimer()
+    hub = Hub(MemoryStore(), timer)
+    now = timer.now_ns()
+    records = [
+        flow_record(port=1, start_ns=now - 400_000_000_000, node=""),
+        flow_record(port=2, start_ns=now - 200_000_000_000, node=""),
+        flow_record(port=3, start_ns=now - 100_000_000_000, node="n1"),
+    ]
+    await hub.take(records)
+    assert await hub.lately(300_000_000_000) == [records[1]]

@@ -12,7 +12,7 @@ import pytest
 from ocicat.flows.store.duck import DuckStore, StoreError
 from ocicat.flows.store.memory import MemoryStore
 from ocicat.model.record import FlowCounts
-from ocicat.ports.flowstore import FlowStore, Row, Window
+from ocicat.ports.flowstore import FlowStore, Receipt, Row, Window
 from support.hub import flow_record
 
 NS = 1_000_000_000
@@ -80,6 +80,13 @@ def test_what_came_after_a_position_comes_in_its_order(store: FlowStore) -> None
     assert [found.position for found in store.since(1, 2)] == [3, 4]
     assert store.since(4, 10) == []
     assert store.last_position() == 4
+
+
+def test_receipts_are_the_last_of_each_sender(store: FlowStore) -> None:
+    assert dict(store.receipts()) == {}
+    store.append([row(1, 0)], [Receipt("n1", 1), Receipt("n2", 5)])
+    store.append([row(1, 0)], [Receipt("n1", 2)])
+    assert dict(store.receipts()) == {"n1": 2, "n2": 5}
 
 
 def test_it_says_what_it_holds(store: FlowStore) -> None:

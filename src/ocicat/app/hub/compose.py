@@ -98,7 +98,8 @@ async def serve_hub(
         store = DuckStore(folder)
         stack.callback(store.close)
         hub = Hub(store, clock)
-        collector = Collector(hub.take, clock, hub.lost)
+        collector = Collector(hub.take, clock, hub.lost, hub)
+        await collector.recall()
         client = _client(of_hub, stack)
         followed = FollowedCluster(client, SystemClock(), chance) if client is not None else None
         policy: PolicyView = followed or NoPolicy()

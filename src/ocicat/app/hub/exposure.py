@@ -1,4 +1,4 @@
-"""Where a hub listens and whom it lets in, from its settings. One that everybody could read does not start."""
+"""Where a hub listens and whom it lets in, from its settings. One that all could read does not start."""
 
 from collections.abc import Callable, Set
 from pathlib import Path

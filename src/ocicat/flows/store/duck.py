@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 
 from ocicat.flows.store.queries import COLUMNS, DuckDb, Latest, Query, Since, Sums, render
-from ocicat.flows.store.segments import NS, Segment, Segments, StoreError, attach, union
+from ocicat.flows.store.segments import NS, Columns, Segment, Segments, StoreError, attach, union
 from ocicat.model.record import FlowCounts, Variant
-from ocicat.ports.flowstore import Row, StoreStats, Window
+from ocicat.ports.flowstore import Receipt, Row, StoreStats, Window
 
 MEMORY: Final = "512MB"
 """What DuckDB may use; queries that need more go to disk."""
@@ -88,21 +88,45 @@ class DuckStore:
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows; when it returns, they are committed."""
-        if not rows:
+    def append(self, rows: Sequence[Row], receipts: Sequence[Receipt] = ()) -> None:
+        """Keep rows and receipts; when it returns, they are committed."""
+        if not rows and not receipts:
             return
         with self._writing:
             self._keep_kinds()
             columns = _columns(rows)
             cursor = self._database.cursor()
-            cursor.register("batch", columns)
-            cursor.execute(f"INSERT INTO {self._current.alias}.flows SELECT {', '.join(COLUMNS)} FROM batch")  # noqa: S608
-            cursor.unregister("batch")
-            current, starts = self._current, columns["start_ns"]
-            current.widen(int(starts.min()), int(starts.max()))
-            current.rows += len(rows)
-            current.last_position = max(current.last_position, int(columns["position"].max()))
+            cursor.begin()
+            try:
+                self._insert(cursor, columns, receipts)
+            except duckdb.Error:
+                cursor.rollback()
+                raise
+            cursor.commit()
+            if rows:
+                self._current.note(len(rows), columns)
+
+    def _insert(
+        self, cursor: duckdb.DuckDBPyConnection, columns: Columns, receipts: Sequence[Receipt]
+    ) -> None:
+        into = f"INSERT INTO {self._current.alias}"
+        cursor.register("batch", columns)
+        cursor.execute(f"{into}.flows SELECT {', '.join(COLUMNS)} FROM batch")  # noqa: S608
+        cursor.unregister("batch")
+        if receipts:
+            senders, numbers = [one.sender for one in receipts], [one.sequence for one in receipts]
+            values = "SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[])"
+            cursor.execute(f"{into}.receipts {values}", [senders, numbers])
+
+    def receipts(self) -> Mapping[str, int]:
+        """Return the last number of each sender, as the files have them that are still as they came."""
+        found: dict[str, int] = {}
+        with self._segments.held() as segments:
+            for segment in segments:
+                query = f"SELECT sender, max(sequence) FROM {segment.alias}.receipts GROUP BY sender"  # noqa: S608
+                for sender, sequence in self._database.cursor().execute(query).fetchall():
+                    found[sender] = max(found.get(sender, 0), sequence)
+        return found
 
     def _keep_kinds(self) -> None:
         """Kinds first: a row must never name one that a crash has lost."""
@@ -235,7 +259,7 @@ class DuckStore:
             self._database.close()
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+def _columns(rows: Sequence[Row]) -> Columns:
     """Return rows by columns: inserted so, they are a hundred times faster than one by one."""
     values = itertools.chain.from_iterable(
         (row.variant, row.start_ns, row.end_ns, *row.counts.values(), row.position) for row in rows

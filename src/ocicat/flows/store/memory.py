@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ocicat.model.record import Variant
-from ocicat.ports.flowstore import Row, StoreStats, Window
+from ocicat.ports.flowstore import Receipt, Row, StoreStats, Window
 
 
 class MemoryStore:
@@ -14,6 +14,7 @@ class MemoryStore:
         self._variants: dict[int, Variant] = {}
         self._numbers: dict[Variant, int] = {}
         self._rows: list[Row] = []
+        self._receipts: dict[str, int] = {}
 
     def variants(self) -> Mapping[int, Variant]:
         """Return every kind of flow that is known, by number."""
@@ -25,9 +26,14 @@ class MemoryStore:
         self._variants[number] = variant
         return number
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows."""
+    def append(self, rows: Sequence[Row], receipts: Sequence[Receipt] = ()) -> None:
+        """Keep rows and receipts."""
         self._rows += rows
+        self._receipts |= {receipt.sender: receipt.sequence for receipt in receipts}
+
+    def receipts(self) -> Mapping[str, int]:
+        """Return the last number of each sender."""
+        return self._receipts
 
     def sums(
         self,

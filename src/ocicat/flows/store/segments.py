@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from ocicat.base.errors import OcicatError
 from ocicat.flows.store.queries import COLUMNS, COUNTS
 from ocicat.ports.flowstore import Window
 
 NS: Final = 1_000_000_000
+Columns = dict[str, NDArray[np.int64]]
+"""Rows by columns."""
 _ROWS: Final = ", ".join(f"{name} BIGINT" for name in COLUMNS)
 _NAME: Final = re.compile(r"flows-([0-9]+)-([0-9]+)-([0-9]+)\.duckdb")
 
@@ -58,6 +62,12 @@ class Segment:
         """Tell whether rows of a window can be in it."""
         own = self.window
         return own is not None and own.start_ns < window.end_ns and window.start_ns < own.end_ns
+
+    def note(self, rows: int, columns: Columns) -> None:
+        """Note that rows have been added."""
+        self.widen(int(columns["start_ns"].min()), int(columns["start_ns"].max()))
+        self.rows += rows
+        self.last_position = max(self.last_position, int(columns["position"].max()))
 
     def widen(self, first_ns: int, last_ns: int) -> None:
         """Note that there are rows that begin between two moments."""
@@ -206,6 +216,7 @@ def union(segments: list[Segment]) -> str:
 def _create(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.flows ({_ROWS})")
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.about (last_position BIGINT)")
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.receipts (sender VARCHAR, sequence BIGINT)")
 
 
 def _flush(folder: Path) -> None:
