@@ -58,7 +58,11 @@ def test_status_shows_nodes_pods_and_the_console(ocicat: Callable[..., Done], ru
         return ocicat("status", "--name", "lab").stdout.splitlines()
 
     eventually(lambda: "pods: 3 of 3 ready" in said())
-    assert {"node node-1: ready", "node node-2: ready"} <= set(said())
+    eventually(lambda: sum("policies on" in line and "are enforced" in line for line in said()), 2)
+    assert [line.partition(";")[0] for line in said() if line.startswith("node ")] == [
+        "node node-1: ready",
+        "node node-2: ready",
+    ]
     (console,) = [line.removeprefix("console: ") for line in said() if line.startswith("console: ")]
     assert httpx.get(console, trust_env=False).status_code == 200
     assert ocicat("status", "--name", "lab").returncode == 0

@@ -224,7 +224,7 @@ class Origin(StrEnum):
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """One setting, as `ocicat config show` prints it."""
+    """One setting, as `ocicat config` prints it."""
 
     path: str
     """`agent.metrics_port`."""

@@ -148,13 +148,22 @@ def _cells(row: Row) -> Iterator[tuple[str, str]]:
     yield "ACTION", row["action"] + ("!" if _would_deny(row) else "")
     yield "SOURCE", _end(row, "source")
     yield "DESTINATION", _end(row, "dest")
-    yield "PORT", f"{row['dest_port']}/{row['protocol']}"
+    yield "PORT", _port(row)
     yield "BY", row["reporter"]
     yield "BYTES IN", str(row["bytes_in"])
     yield "BYTES OUT", str(row["bytes_out"])
     yield "CONNS", str(row["connections_started"])
     yield "NODE", row["node"]
     yield "DECIDED BY", _decided(row)
+
+
+def _port(row: Row) -> str:
+    """Return the port, or of ICMP the type, which flows carry as `type * 256 + code`."""
+    port, protocol = row["dest_port"], row["protocol"]
+    if protocol not in ("icmp", "icmp6"):
+        return f"{port}/{protocol}"
+    kind, code = divmod(port, 256)
+    return f"type {kind}.{code}/{protocol}" if code else f"type {kind}/{protocol}"
 
 
 def _end(row: Row, side: str) -> str:

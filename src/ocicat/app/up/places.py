@@ -48,9 +48,19 @@ class Places(msgspec.Struct, frozen=True):
         """The folders of nodes."""
         return self.folder / "nodes"
 
+    @property
+    def agents(self) -> Path:
+        """The state folder of the agents."""
+        return self.folder / "agents"
+
     def host_files(self, node: str) -> Path:
         """Return what the pods of a node see of its files, by `hostPath` volumes."""
         return self.nodes / node / "host"
+
+    @property
+    def images(self) -> Path:
+        """What containers run: images that are made here, and those that were added."""
+        return self.folder / "images"
 
     @property
     def keys(self) -> Path:

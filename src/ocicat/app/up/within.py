@@ -115,7 +115,7 @@ class Within:
             socket=str(places.nodes / f"{name}.sock"),
             holder=str(places.holder),
             kubeconfig=str(places.kubeconfig_of(name)),
-            images=str(places.folder / "images"),
+            images=str(places.images),
             debian=str(debian_folder()),
             authority=authority,
             lab_authority=str(lab_authority),
@@ -127,7 +127,7 @@ class Within:
         options = {
             "--node": node,
             "--kubeconfig": str(self._places.kubeconfig_of("agent")),
-            "--home": str(self._places.folder / "agents"),
+            "--home": str(self._places.agents),
             "--metrics-port": "0",
             "--tls-ca": str(keys / "ca.crt"),
             "--tls-certificate": str(keys / "agent.crt"),
