@@ -1,10 +1,14 @@
 """Pods as kubectl's user knows them: what containers see, how they start, fail, are asked, and end."""
 
 import base64
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from support.course import eventually
+from support.course import OWN, eventually
 from support.podcluster import PodCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.kernel]
@@ -91,6 +95,9 @@ def test_a_container_sees_what_its_pod_says(cluster: PodCluster) -> None:
     }  # fmt: skip
     assert {name: env.get(name) for name in wanted} == wanted
     assert "NONE" not in env
+    eventually(
+        lambda: "Limits of cpu, memory of container main are not enforced" in cluster("describe pod sees")
+    )
     assert "MAP_bytes" not in env  # what is not text is for volumes alone
     assert env["NODE"] in ("node-1", "node-2")
 
@@ -149,8 +156,7 @@ def test_a_mounted_configmap_follows_its_object(cluster: PodCluster) -> None:
 
 def test_what_is_missing_is_said_and_waited_for(cluster: PodCluster) -> None:
     cluster.pod("waits", f"envFrom: [{{configMapRef: {{name: later}}}}], {SLEEPS}")
-    reason = "get pod waits -o jsonpath='{.status.containerStatuses[0].state.waiting.reason}'"
-    eventually(lambda: cluster(reason), "CreateContainerConfigError")
+    eventually(lambda: cluster.waits("waits"), "CreateContainerConfigError")
     eventually(lambda: 'configmap "later" not found' in cluster("describe pod waits"))
     cluster("create configmap later --from-literal=found=yes")
     cluster.ready("waits")
@@ -321,17 +327,49 @@ def test_rights_of_a_container(cluster: PodCluster) -> None:
     refused = ["touch:", "/x:", "Read-only", "file", "system"]
     assert said.split() == ["1000", "3000", *refused, "CapEff:", "0" * 16, "NoNewPrivs:", "1"]
     assert cluster.sh("weak", "grep CapEff /proc/self/status").split() == ["CapEff:", f"{1 << 13:016x}"]
-    eventually(
-        lambda: cluster.container("refused")["state"]["waiting"]["reason"], "CreateContainerConfigError"
-    )
+    eventually(lambda: cluster.waits("refused"), "CreateContainerConfigError")
 
 
 def test_an_unknown_image_is_named_with_those_that_there_are(cluster: PodCluster) -> None:
     cluster("run strange --image=redis:7")
-    eventually(lambda: cluster.container("strange")["state"]["waiting"]["reason"], "ErrImagePull")
+    eventually(lambda: cluster.waits("strange"), "ErrImagePull")
     message = cluster.container("strange")["state"]["waiting"]["message"]
     assert message.startswith('there is no image "redis:7" here; there are: busybox, nginx, ocicat/')
-    eventually(lambda: cluster.container("strange")["state"]["waiting"]["reason"], "ImagePullBackOff")
+    eventually(lambda: cluster.waits("strange"), "ImagePullBackOff")
+
+
+def test_an_image_that_was_added_is_run(cluster: PodCluster, tmp_path: Path) -> None:
+    """A root file system with one program, as `ocicat image add` takes it."""
+    cluster.pod("usual", SLEEPS)
+    cluster.ready("usual")
+    (tmp_path / "bin").mkdir()
+    state = Path(cluster.kubectl.environment["KUBECONFIG"]).parents[1]
+    busybox = next((state / "images" / "made").glob("*/busybox.*/bin/busybox"))
+    shutil.copy(busybox, tmp_path / "bin" / "sh")
+    needed = subprocess.run(["ldd", busybox], capture_output=True, text=True, check=True).stdout
+    for library in re.findall(r"/\S+", needed):
+        (tmp_path / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, tmp_path / library[1:])
+    where = ["--name", state.name, "--home", str(state.parent)]
+
+    def image(*words: str) -> str:
+        done = subprocess.run([*OWN, "image", *words, *where], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert image("add", "mine", str(tmp_path)) == "mine is there; it runs /bin/sh\n"
+    assert str(tmp_path) in image("list")
+    cluster("run other --image=example.com/mine --restart=Never -- /bin/sh")
+    eventually(lambda: cluster.waits("other"), "ErrImagePull")
+    cluster.apply("""
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: own}
+        spec: {containers: [{name: c, image: "mine:1", tty: true, stdin: true}]}
+    """)
+    cluster.ready("own")
+    assert image("remove", "mine") == "mine is gone\n"
+    assert cluster("exec own -- /bin/sh -c 'echo still here'") == "still here\n"
 
 
 def test_events_tell_the_way_of_a_pod_and_count_what_is_said_again(cluster: PodCluster) -> None:

@@ -69,6 +69,10 @@ class PodCluster:
         """The status of a pod's first container; empty before there is any."""
         return dict((self.status(name).get("containerStatuses") or [{}])[0])
 
+    def waits(self, name: str) -> str:
+        """Why a pod's first container waits; empty where it does not."""
+        return str(((self.container(name).get("state") or {}).get("waiting") or {}).get("reason", ""))
+
     def sh(self, pod: str, script: str) -> str:
         """Run a shell's script in a pod; return what it prints."""
         return self(f"exec -i {pod} -- sh -s", script)

@@ -28,10 +28,12 @@ COMMANDS: Final = {
     "kubeconfig": ("ocicat.cli.up:kubeconfig", "Print a cluster's kubeconfig, or merge it into yours."),
     "logs": ("ocicat.cli.up:logs", "Show what a part of a cluster has written."),
     "reset": ("ocicat.cli.up:reset", "Stop a cluster and forget what it knows."),
+    "image": ("ocicat.cli.image:image", "Add images to a cluster, beside those that it has."),
     "agent": ("ocicat.cli.agent:agent", "Enforce policy on this node, and report its flows."),
     "hub": ("ocicat.cli.hub:hub", "Take flows, remember them, and show them in the console."),
     "flows": ("ocicat.cli.flows:flows", "List flows of a hub, or follow them."),
     "top": ("ocicat.cli.top:top", "Show who talks most, again and again."),
+    "config": ("ocicat.cli.config:config", "Show which settings are in force, and what says so."),
     "completion": ("ocicat.cli.completion:completion", "Write the completion script of a shell."),
 }
 """Name → where the command is, and what the overview says of it."""

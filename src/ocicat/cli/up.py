@@ -36,20 +36,20 @@ NEEDED: Final = (
     "sqlglot",
     "structlog",
 )
-_name = click.option("--name", metavar="NAME", help="The name of the cluster; else `default`.")
-_home = click.option("--home", metavar="FOLDER", help="The state folder.")
+name_option = click.option("--name", metavar="NAME", help="The name of the cluster; else `default`.")
+home_option = click.option("--home", metavar="FOLDER", help="The state folder.")
 
 
 @click.command()
 @click.option("--nodes", metavar="N", help="How many nodes; else 1.")
-@_name
+@name_option
 @click.option("--port", metavar="PORT", help="The API server's port; else the last one, 6443 or a free one.")
 @click.option("--console-port", metavar="PORT", help="The console's port; else 8081. 0 for a free one.")
 @click.option("--demo", is_flag=True, default=None, help="Put the catfacts application into it.")
 @click.option("--internet", is_flag=True, default=None, help="Let pods reach the real Internet.")
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The settings file.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
-@_home
+@home_option
 def up(file: Path | None, log_level: str, home: str | None, **flags: Any) -> None:
     """Run a Kubernetes cluster on this machine, until it is stopped, with no containers' daemon.
 
@@ -106,21 +106,21 @@ def _say_what_next(settings: Settings, console: int, flows: int) -> None:
 
 
 @click.command()
-@_name
-@_home
+@name_option
+@home_option
 def down(name: str | None, home: str | None) -> None:
     """Stop a cluster, and all that runs in it. Its state is kept.
 
     Exit codes: 0 it is down, 3 it does not end.
     """
-    places = _places(_settings({"name": name}, home))
+    places = cluster_places(name, home)
     ended = places.end()
     click.echo(f"{places.name} is down" if ended else f"{places.name} was not running")
 
 
 @click.command()
-@_name
-@_home
+@name_option
+@home_option
 def status(name: str | None, home: str | None) -> None:
     """Show whether a cluster runs, its nodes and pods.
 
@@ -129,7 +129,7 @@ def status(name: str | None, home: str | None) -> None:
     need("cluster", NEEDED)
     from ocicat.app.up.standing import standing
 
-    found = asyncio.run(standing(_places(_settings({"name": name}, home))))
+    found = asyncio.run(standing(cluster_places(name, home)))
     for line in found.lines:
         click.echo(line)
     if not found.well:
@@ -138,8 +138,8 @@ def status(name: str | None, home: str | None) -> None:
 
 @click.command()
 @click.option("--merge", "merges", is_flag=True, help="Put it into yours, and make it the current one.")
-@_name
-@_home
+@name_option
+@home_option
 def kubeconfig(merges: bool, name: str | None, home: str | None) -> None:
     """Print where a cluster's kubeconfig is, or merge it into yours.
 
@@ -153,7 +153,7 @@ def kubeconfig(merges: bool, name: str | None, home: str | None) -> None:
     """
     from ocicat.app.up.merging import merge, users_file
 
-    source = _places(_settings({"name": name}, home)).kubeconfig
+    source = cluster_places(name, home).kubeconfig
     if not merges:
         click.echo(source)
         return
@@ -164,8 +164,8 @@ def kubeconfig(merges: bool, name: str | None, home: str | None) -> None:
 
 @click.command()
 @click.argument("part", default="")
-@_name
-@_home
+@name_option
+@home_option
 def logs(part: str, name: str | None, home: str | None) -> None:
     """Show what a part of the cluster has written: `node-1`, its agent `agent-node-1`, the `outside`.
 
@@ -173,7 +173,7 @@ def logs(part: str, name: str | None, home: str | None) -> None:
 
     Without PART: which parts there are.
     """
-    folder = _places(_settings({"name": name}, home)).logs
+    folder = cluster_places(name, home).logs
     known = sorted(path.stem for path in folder.glob("*.log"))
     if not part:
         for one in known:
@@ -186,11 +186,11 @@ def logs(part: str, name: str | None, home: str | None) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_name
-@_home
+@name_option
+@home_option
 def reset(yes: bool, name: str | None, home: str | None) -> None:
     """Stop a cluster and forget everything that it knows."""
-    places = _places(_settings({"name": name}, home))
+    places = cluster_places(name, home)
     if not places.folder.exists():
         click.echo(f"there is no cluster {places.name}")
         return
@@ -211,6 +211,11 @@ def _settings(flags: Mapping[str, Any], home: str | None, file: Path | None = No
 
 def _home_of(settings: Settings) -> Path:
     return settings.folder.resolve()
+
+
+def cluster_places(name: str | None, home: str | None) -> "Places":
+    """Return the files of the cluster that a command's options name. Raises click.UsageError."""
+    return _places(_settings({"name": name}, home))
 
 
 def _places(settings: Settings) -> "Places":

@@ -48,7 +48,7 @@ class NodeContext:
         self.folder: Final = folder
         self.client: Final = client
         self.holding: Final = holding
-        self.images: Final = images
+        self.images: Final = images.of(name)
         self.timer: Final = timer
         self.chance: Final = chance
         self.authority: Final = authority

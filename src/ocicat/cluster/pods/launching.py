@@ -70,6 +70,10 @@ class Launch:
             volumes: Where the pod's volumes are.
         """
         made = await self.image()
+        if limits := (self._spec.get("resources") or {}).get("limits"):
+            # Control groups are not ours to make: without root they may be given to us, or not.
+            what = f"{', '.join(sorted(limits))} of container {self._spec['name']}"
+            self._tell("NotLimited", f"Limits of {what} are not enforced here", False)
         while True:
             try:
                 await self._sandbox.read_sources()
@@ -85,7 +89,7 @@ class Launch:
         words = program(made.image, spec.get("command"), spec.get("args"))
         if not words:
             raise RefusedError(f"no command is given, and the image {spec['image']} has none")
-        rights = rights_of(self._pod, spec)
+        rights = rights_of(self._pod, spec, made.image.user, made.image.group)
         binds = [*made.binds, *sandbox.shared_files(), *sandbox.mounts(spec, volumes, env)]
         return Start(
             argv=[expanded(word, env) for word in words],

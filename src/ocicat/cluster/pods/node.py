@@ -79,7 +79,10 @@ class Node:
     async def _left_over(self) -> frozenset[str]:
         """Return what the holder keeps from an earlier process of this node: namespaces, and runs."""
         holding = self._node.holding
-        return frozenset((*await holding.spaces(), *await holding.kept(f"{self._node.name}/")))
+        runs = await holding.kept(f"{self._node.name}/")
+        if not runs:
+            await asyncio.to_thread(self._node.images.sweep)
+        return frozenset((*await holding.spaces(), *runs))
 
     async def _sweep(self) -> None:
         """Take away what is left of pods that this node has no more."""

@@ -44,17 +44,17 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
     no_new_privileges: bool = False
 
 
-def rights_of(pod: Thing, container: Thing) -> Rights:
-    """Return the rights of a container. Raises RefusedError."""
+def rights_of(pod: Thing, container: Thing, user: int = 0, group: int = 0) -> Rights:
+    """Return the rights of a container; `user` and `group` are its image's. Raises RefusedError."""
     whole, own = pod["spec"].get("securityContext") or {}, container.get("securityContext") or {}
-    user = int(own.get("runAsUser", whole.get("runAsUser", 0)))
-    if own.get("runAsNonRoot", whole.get("runAsNonRoot")) and user == 0:
+    chosen = int(own.get("runAsUser", whole.get("runAsUser", user)))
+    if own.get("runAsNonRoot", whole.get("runAsNonRoot")) and chosen == 0:
         raise RefusedError(
             f"container {container['name']} has runAsNonRoot and its image runs as root: say runAsUser"
         )
     return Rights(
-        user=user,
-        group=int(own.get("runAsGroup", whole.get("runAsGroup", 0))),
+        user=chosen,
+        group=int(own.get("runAsGroup", whole.get("runAsGroup", group))),
         capabilities=_capabilities(own),
         read_only=bool(own.get("readOnlyRootFilesystem")),
         no_new_privileges=own.get("allowPrivilegeEscalation") is False,

@@ -33,6 +33,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str = "/"
     folder: str = ""
     """A root file system that somebody has added; empty for one that is made here."""
+    user: int = 0
+    """As whom it runs where its pod says nothing."""
+    group: int = 0
 
 
 def _python(name: str, *words: str) -> Image:

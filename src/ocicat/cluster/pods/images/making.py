@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ocicat.base.errors import OcicatError
+from ocicat.cluster.pods.images.adding import added
 from ocicat.cluster.pods.images.known import AUTHORITIES, BUILT_IN, PACKAGES, Image, plain
 
 _SHOWN: Final = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/lib32", "usr/libexec", "usr/share")
@@ -99,37 +100,40 @@ class Made:
 class Images:
     """The images of one cluster. Making one blocks: call `made` in a thread."""
 
-    def __init__(self, folder: Path, debian: Path, authority: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, debian: Path, authority: Path | None = None, *, part: str = "shared"
+    ) -> None:
         """Keep folders.
 
         Args:
-            folder: Where images are made.
+            folder: The cluster's images: those that are made, and those that have been added.
             debian: Where unpacked Debian packages are kept, for all clusters of this user.
             authority: A certificate that every image trusts beside the machine's own.
+            part: Below which name images are made, so that nodes are not in each other's way.
         """
         self._folder: Final = folder
+        self._parts: Final = folder / "made" / part
         self._debian: Final = debian
         self._authority: Final = authority
         self._made: Final[dict[str, Made]] = {}
         self._making: Final = threading.Lock()
 
+    def of(self, node: str) -> "Images":
+        """Return the same images as a node makes them."""
+        return Images(self._folder, self._debian, self._authority, part=node)
+
+    def sweep(self) -> None:
+        """Take away what has been made: nothing may run on it any more. Blocks."""
+        shutil.rmtree(self._parts, ignore_errors=True)
+
     def names(self) -> list[str]:
         """Return the names of all images."""
-        return sorted({*BUILT_IN, *self._added()})
-
-    def _added(self) -> dict[str, Image]:
-        """Return the images that users have added: a link in the folder `added` names each root."""
-        rows = (self._folder / "added").glob("*")
-        found = {row.name.replace("%", "/"): str(row.resolve()) for row in rows}
-        return {
-            name: Image(name=name, kind="folder", command=(), arguments=("/bin/sh",), folder=folder)
-            for name, folder in found.items()
-        }
+        return sorted({*BUILT_IN, *added(self._folder)})
 
     def image(self, reference: str) -> Image:
         """Return the image of a reference. Raises UnknownImageError."""
         name = plain(reference)
-        found = self._added().get(name) or BUILT_IN.get(name)
+        found = added(self._folder).get(name) or BUILT_IN.get(name)
         if found is None:
             known = ", ".join(self.names())
             raise UnknownImageError(f'there is no image "{reference}" here; there are: {known}')
@@ -138,9 +142,9 @@ class Images:
     def made(self, reference: str) -> Made:
         """Return an image, made where it was not. Raises UnknownImageError, ImageNotMadeError."""
         image = self.image(reference)
-        if image.kind == "folder":
-            return Made(image, Path(image.folder), [])
         with self._making:
+            if image.kind == "folder":
+                return Made(image, Path(image.folder), [self._bundle()])
             if image.name not in self._made:
                 self._made[image.name] = self._make(image)
             return self._made[image.name]
@@ -150,9 +154,8 @@ class Images:
 
         What was made before stays, since containers may run on it, of this node or of another.
         """
-        made = self._folder / "made"
-        made.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{image.name.replace('/', '%')}.", dir=made))
+        self._parts.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{image.name.replace('/', '%')}.", dir=self._parts))
         folder.chmod(0o755)
         try:
             return self._filled(image, folder)
@@ -173,6 +176,14 @@ class Images:
                 _link_bin(folder)
                 binds += _python_binds()
         return Made(image, folder, binds)
+
+    def _bundle(self) -> tuple[str, str, bool]:
+        """Return what lets an added image trust what the others do."""
+        folder = self._parts / "trust"
+        bundle = folder / AUTHORITIES[1:]
+        if not bundle.exists():
+            self._trust(folder)
+        return str(bundle), AUTHORITIES, True
 
     def _trust(self, folder: Path) -> None:
         bundle = folder / AUTHORITIES[1:]
