@@ -305,6 +305,8 @@ def test_3_10_the_policies_of_an_opened_row(lab: Course, look: Any) -> None:
     page = look("flow-logs/denied-flows")
     wait_for_row(page, "worker", "facts-")
     page.locator("[data-row]").filter(has_text="facts").first.click()
+    decided = page.locator(".walk .step.decided").filter(has_text="application-catfacts")
+    decided.filter(has_text="facts").first.wait_for()
     page.get_by_role("tab", name="JSON").click()
     expected = {
         "kind": "CalicoNetworkPolicy",

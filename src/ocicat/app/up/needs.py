@@ -33,6 +33,8 @@ def lacking(path: str, parameters: Path = Path("/proc/sys")) -> Iterator[str]:
         packages = " ".join(PROGRAMS[name] for name in absent)
         names = " and no ".join(absent)
         yield f"there is no {names} here: on Debian or Ubuntu, sudo apt-get install {packages}"
+    if not (parameters / "net/ipv6").is_dir():
+        yield "the kernel has no IPv6, and pods have addresses of both families: boot without ipv6.disable=1"
     if why := _refused():
         yield f"this user may not make namespaces here ({why}){''.join(_ways(_reader(parameters)))}"
 
