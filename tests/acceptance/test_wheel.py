@@ -17,7 +17,7 @@ from support.kubectl import NEW, OLD, required
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKS_ALONE = {"validate", "trace", "selector", "down", "kubeconfig", "logs", "reset", "completion"}
-ARGUMENTS = {"agent": ["--node", "n1"]}
+ARGUMENTS = {"agent": ["--node", "n1"], "image": ["list"]}
 FACTS = ["trace", "-f", "manifests", "--from", "catfacts/deploy/worker", "--to", "catfacts/deploy/facts"]
 
 pytestmark = pytest.mark.slow
