@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from aiohttp import TCPConnector
 from aiohttp.test_utils import TestClient, TestServer
 
 from ocicat.api.collector import Collector
@@ -16,6 +17,9 @@ from ocicat.flows.hub import Hub
 from ocicat.flows.store.memory import MemoryStore
 from ocicat.ports.policyview import NoPolicy, PolicyView
 from support.clocks import FakeTimer
+
+LINE_BYTES = 1 << 22
+"""The longest event of a test."""
 
 
 class HubApp:
@@ -57,7 +61,7 @@ class Events:
     async def lines(self) -> list[str]:
         """Return the lines of the next block, comments included."""
         found: list[str] = []
-        while line := (await self._content.readline()).decode().rstrip("\n"):
+        while line := (await self._content.readline(max_line_length=LINE_BYTES)).decode().rstrip("\n"):
             found.append(line)
         return found
 
@@ -85,5 +89,5 @@ async def serving(
         access or Access(),
         timer,
     )
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(TestServer(app), connector=TCPConnector(limit=0)) as client:
         yield HubApp(hub, timer, client)
