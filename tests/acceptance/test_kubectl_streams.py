@@ -9,13 +9,11 @@ import contextlib
 import pytest
 
 from ocicat.cluster.apiserver.streaming import StreamingNode
-from support.apiserver import DEADLINE_S, pod, serving
+from support.apiserver import DEADLINE_S, serving
 from support.kubectl import Kubectl, required
-from support.localpods import LocalPods
+from support.localpods import LocalPods, run_pod
 
 pytestmark = pytest.mark.cluster
-PODS = "/api/v1/namespaces/default/pods"
-MERGE = {"Content_Type": "application/merge-patch+json"}
 
 
 @pytest.fixture(params=["1.20", "1.30", "1.32"])
@@ -48,20 +46,7 @@ class Here:
 async def running(tmp_path, version):
     pods = LocalPods()
     async with serving(tmp_path / "state", node=StreamingNode(pods)) as client:
-        await client("POST", PODS, pod("p"))
-        await client("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "one"}})
-        containers = [
-            {
-                "name": "c",
-                "ready": True,
-                "state": {"running": {}},
-                "image": "i",
-                "imageID": "",
-                "restartCount": 0,
-            }
-        ]
-        status = {"status": {"phase": "Running", "containerStatuses": containers}}
-        await client("PATCH", f"{PODS}/p/status", status, **MERGE)
+        await run_pod(client)
         kubectl = Kubectl(required(version), version, tmp_path / "state" / "kubeconfig", tmp_path)
         yield Here(pods, kubectl)
 

@@ -5,6 +5,7 @@ import contextlib
 
 from ocicat.cluster.apiserver.runner import STDERR, STDOUT
 from ocicat.cluster.resources.errors import bad_request
+from support.apiserver import pod
 
 
 class LocalPods:
@@ -78,3 +79,21 @@ class LocalPods:
             finally:
                 self.running -= 1
             yield b"later\n"
+
+
+async def run_pod(client, name="p"):
+    """Have the API server believe that a pod runs, on a node whose pods are those here."""
+    pods = "/api/v1/namespaces/default/pods"
+    await client("POST", pods, pod(name))
+    await client("POST", f"{pods}/{name}/binding", {"target": {"kind": "Node", "name": "one"}})
+    container = {
+        "name": "c",
+        "ready": True,
+        "state": {"running": {}},
+        "image": "i",
+        "imageID": "",
+        "restartCount": 0,
+    }
+    status = {"status": {"phase": "Running", "containerStatuses": [container]}}
+    merge = {"Content_Type": "application/merge-patch+json"}
+    await client("PATCH", f"{pods}/{name}/status", status, **merge)
