@@ -16,7 +16,7 @@ from ocicat.cli.main import COMMANDS
 from support.kubectl import NEW, OLD, required
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKS_ALONE = {"validate", "trace", "selector", "down", "kubeconfig", "logs", "reset", "completion"}
+WORKS_ALONE = {"validate", "trace", "selector", "down", "kubeconfig", "logs", "reset", "completion", "config"}
 ARGUMENTS = {"agent": ["--node", "n1"], "image": ["list"]}
 FACTS = ["trace", "-f", "manifests", "--from", "catfacts/deploy/worker", "--to", "catfacts/deploy/facts"]
 
