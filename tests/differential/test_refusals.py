@@ -4,6 +4,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ocicat.dataplane.nft.difference import Phase, Transaction
@@ -145,3 +146,13 @@ def test_what_does_not_fit_into_one_message_is_done_piece_by_piece(pods_net: Pod
     found = nft.read("t")
     assert found is not None
     assert len(found.containers["s"].elements) == 10_000
+
+
+def test_an_answer_longer_than_one_message_is_loaded_and_right(picky: Picky) -> None:
+    """One policy of 3,000 ports is a chain that nft cannot send at once from a user namespace."""
+    made = policy("c", 80)
+    ports = tuple(PortRange(port, port) for port in range(1, 6000, 2))
+    rule = msgspec.structs.replace(made.ingress[0], destination=Side(ports=ports))
+    assert picky.enforce(msgspec.structs.replace(made, ingress=(rule,))) == []
+    assert picky.open_ports("c", (1, 2, 2999, 3000, 5999, 6000)) == [1, 2999, 5999]
+    assert picky.kernel.verify(heal=False) == ()

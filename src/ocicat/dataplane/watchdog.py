@@ -1,7 +1,7 @@
-"""`Watchdog`: a small process that keeps a subscriber which stops reading from taking the node's network down.
+"""`Watchdog`: a process that keeps a subscriber which stops reading from taking the node down.
 
-A reliable subscriber of conntrack (`NetlinkSocket.subscribe`) is owed every event. While it does not read, the
-kernel keeps the connections that the events tell of; some 200,000 later the table is full, and no new
+A reliable subscriber of conntrack (`NetlinkSocket.subscribe`) is owed every event. While it does not read,
+the kernel keeps the connections that the events tell of; some 200,000 later the table is full, and no new
 connection gets through on the node. A process that is stopped (SIGSTOP, a debugger, swapping) cannot help
 itself. So another one holds its socket too. The reader beats; when it has not for a while, the watchdog tells
 the kernel that events may be lost, and counts them; when the reader is back, all is reliable again.

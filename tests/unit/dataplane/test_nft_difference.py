@@ -103,7 +103,7 @@ def test_long_element_lists_are_several_steps() -> None:
 
 def test_a_phase_is_cut_between_steps() -> None:
     phase = Phase(("aaaa", "bbbb", "cccc", "dddddddddd"))
-    assert [piece.steps for piece in phase.pieces(8)] == [("aaaa", "bbbb"), ("cccc",), ("dddddddddd",)]
+    assert [piece.steps for piece in phase.pieces(10)] == [("aaaa", "bbbb"), ("cccc",), ("dddddddddd",)]
 
 
 def test_a_transaction_prints_as_input_for_nft() -> None:

@@ -173,6 +173,15 @@ def test_ranges_read_as_nft_prints_them(first: str, last: str, text: str) -> Non
     assert range_text(start.family, Segment(start.bits, end.bits)) == text
 
 
+def test_many_choices_are_several_rules() -> None:
+    many = Side(ports=tuple(PortRange(number, number) for number in range(1, 5002, 2)))
+    ruleset = rendered(policy(Rule(Action.ALLOW, protocol=6, destination=many)))
+    answers = [chain for name, chain in ruleset.chains.items() if name.startswith("to_s_")]
+    answer = max(answers, key=lambda chain: len(chain.rules))
+    assert [rule.count("6 . ") for rule in answer.rules] == [1000, 1000, 501, 0]
+    assert answer.rules[-1].startswith("goto ")
+
+
 def test_each_trace_writes_its_half_of_the_mark_and_says_what_it_means() -> None:
     ruleset = rendered(policy(Rule(Action.ALLOW, protocol=6, destination=port(80))))
     assert ruleset.chains["to_t2"].rules == (

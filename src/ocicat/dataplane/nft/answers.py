@@ -30,6 +30,9 @@ _COMMENT_BYTES: Final = 128
 """NFTNL_UDATA_COMMENT_MAXLEN: what a rule's comment can hold."""
 _LOG_PREFIX_CHARACTERS: Final = 127
 """NF_LOG_PREFIXLEN, without the end."""
+_CHOICES_A_RULE: Final = 1000
+"""Elements of one map in a rule: some 100 kB of netlink messages, half of what whoever is root of a user
+namespace only can send at once."""
 _SPELLED_OUT: Final = 8
 """Port ranges up to this size are written port by port, into the hash that holds single ports."""
 
@@ -133,17 +136,15 @@ class _Scribe:
         """Yield the rules: source ports, single ports, port ranges, ICMP, protocols, the default."""
         for protocol, table in dispatch.protocols:
             if table.sources:
-                yield self._source_rule(protocol, table)
+                yield from self._source_rules(protocol, table)
         singles = [
             (f"{protocol} . {port}", answer)
             for protocol, table in dispatch.protocols
             for port, answer in _singles(table.ports)
         ]
-        if singles:
-            yield f"meta l4proto . th dport {_vmap(singles)}"
+        yield from _vmaps("meta l4proto . th dport", singles)
         for protocol, table in dispatch.protocols:
-            if ranges := _ranges(table.ports):
-                yield f"meta l4proto {protocol} th dport {_vmap(ranges)}"
+            yield from _vmaps(f"meta l4proto {protocol} th dport", _ranges(table.ports))
         if dispatch.icmp is not None:
             yield from _icmp_rules(dispatch.icmp, icmp_number)
         defaults = [(protocol, table.ports.default) for protocol, table in dispatch.protocols]
@@ -151,17 +152,16 @@ class _Scribe:
             defaults.append((icmp_number, dispatch.icmp.default))
         defaults += dispatch.numbers
         own = [(str(number), answer) for number, answer in sorted(defaults) if answer != dispatch.default]
-        if own:
-            yield f"meta l4proto {_vmap(own)}"
+        yield from _vmaps("meta l4proto", own)
         yield f"goto {dispatch.default}"
 
-    def _source_rule(self, protocol: int, table: ProtocolTable) -> str:
-        """Return the rule that sends source ports to chains which look at the destination port."""
+    def _source_rules(self, protocol: int, table: ProtocolTable) -> Iterator[str]:
+        """Yield the rules that send source ports to chains which look at the destination port."""
         chosen = [
             (_interval(first, last), self._add("p", tuple(_port_rules(protocol, ports))))
             for first, last, ports in table.sources
         ]
-        return f"meta l4proto {protocol} th sport {_vmap(chosen)}"
+        yield from _vmaps(f"meta l4proto {protocol} th sport", chosen)
 
 
 def log_prefix(plan: Plan, program: Program, bound: BoundRule, pattern: str) -> str:
@@ -183,8 +183,7 @@ def log_prefix(plan: Plan, program: Program, bound: BoundRule, pattern: str) -> 
 def _port_rules(protocol: int, table: PortTable) -> Iterator[str]:
     """Yield the rules of a chain that only packets of one protocol reach."""
     choices = [(_interval(first, last), answer) for first, last, answer in table.ranges]
-    if choices:
-        yield f"meta l4proto {protocol} th dport {_vmap(choices)}"
+    yield from _vmaps(f"meta l4proto {protocol} th dport", choices)
     yield f"goto {table.default}"
 
 
@@ -205,19 +204,21 @@ def _ranges(table: PortTable) -> list[tuple[str, Answer]]:
 
 def _icmp_rules(table: IcmpTable, number: int) -> Iterator[str]:
     name = {1: "icmp", 58: "icmpv6"}[number]
-    if table.pairs:
-        pairs = [(f"{kind} . {code}", answer) for kind, code, answer in table.pairs]
-        yield f"{name} type . {name} code {_vmap(pairs)}"
-    if table.types:
-        yield f"{name} type {_vmap([(str(kind), answer) for kind, answer in table.types])}"
+    pairs = [(f"{kind} . {code}", answer) for kind, code, answer in table.pairs]
+    yield from _vmaps(f"{name} type . {name} code", pairs)
+    yield from _vmaps(f"{name} type", [(str(kind), answer) for kind, answer in table.types])
 
 
 def _interval(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _vmap(choices: Sequence[tuple[str, Answer]]) -> str:
-    return f"vmap {{ {', '.join(f'{key} : goto {answer}' for key, answer in choices)} }}"
+def _vmaps(key: str, choices: Sequence[tuple[str, Answer]]) -> Iterator[str]:
+    """Yield the rules that choose by `key`. The choices exclude each other, so many may be cut into several
+    rules, which the kernel can be sent one by one."""
+    for start in range(0, len(choices), _CHOICES_A_RULE):
+        some = choices[start : start + _CHOICES_A_RULE]
+        yield f"{key} vmap {{ {', '.join(f'{value} : goto {answer}' for value, answer in some)} }}"
 
 
 # --- traces -------------------------------------------------------------------------------------------------

@@ -43,11 +43,11 @@ class Phase(msgspec.Struct, frozen=True):
         piece: list[str] = []
         length = 0
         for step in self.steps:
-            if piece and length + len(step) > characters:
+            if piece and length + len(step) + 1 > characters:
                 yield Phase(tuple(piece))
                 piece, length = [], 0
             piece.append(step)
-            length += len(step)
+            length += len(step) + 1
         if piece:
             yield Phase(tuple(piece))
 
@@ -140,7 +140,10 @@ def _new_containers(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
 
 
 def _new_rules(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:
-    yield from (_rules(at, chain) for chain in _came(old, new) if chain.rules and not chain.hook)
+    # Each by itself: out of reach a chain may be half there, and one may be too long to be sent at once.
+    for chain in _came(old, new):
+        if not chain.hook:
+            yield from (f"add rule {at} {chain.name} {rule}" for rule in chain.rules)
 
 
 def _hooks(at: str, old: Ruleset, new: Ruleset) -> Iterator[str]:

@@ -29,8 +29,8 @@ _TIMEOUT_S: Final = 120.0
 _SHOWN: Final = 2000
 """Characters of nft's complaint that an error keeps: it repeats the whole line, which may hold 500
 elements."""
-_PIECE: Final = 150_000
-"""Characters of input that fit into the smallest send buffer, for the first try to cut."""
+_PIECE: Final = 75_000
+"""Characters of input that mostly fit into the smallest send buffer, for the first try to cut."""
 _TOO_LONG: Final = "Message too long"
 _MEMBARRIER: Final = {"x86_64": 324, "aarch64": 283}
 """__NR_membarrier."""
@@ -64,6 +64,8 @@ class NftProgram:
         """
         self._command = tuple(command)
         self._socket = elements
+        self._is_confined = False
+        """Whether input has been too long before: then it is cut beforehand."""
 
     def apply(self, transaction: Transaction) -> None:
         """Make a change, phase by phase.
@@ -79,13 +81,16 @@ class NftProgram:
                 self._apply_commands(phase)
 
     def _apply_commands(self, phase: Phase) -> None:
-        try:
-            self._input(str(phase))
-        except KernelRefusedError as error:
-            if _TOO_LONG not in error.complaint or len(phase.steps) < 2:
-                raise
-            for piece in phase.pieces(min(_PIECE, len(str(phase)) // 2)):
-                self._apply_commands(piece)
+        pieces = phase.pieces(_PIECE) if self._is_confined else [phase]
+        for piece in pieces:
+            try:
+                self._input(str(piece))
+            except KernelRefusedError as error:
+                if _TOO_LONG not in error.complaint or len(piece.steps) < 2:
+                    raise
+                self._is_confined = True
+                for part in piece.pieces(min(_PIECE, len(str(piece)) // 2)):
+                    self._apply_commands(part)
 
     def _applied_elements(self, table: str, phase: Phase) -> bool:
         """Commit a phase of elements by netlink; return False where that is for nft to do."""
