@@ -1,6 +1,7 @@
 """The hub's HTTP application in the test's own event loop, with a store in memory."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,14 @@ class Events:
                 return event
 
 
+def _small(address: Any) -> socket.socket:
+    """Make a socket that holds little, so that a client who does not read is soon felt."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    return made
+
+
 @contextlib.asynccontextmanager
 async def serving(
     *, policy: PolicyView | None = None, console: Path | None = None, access: Access | None = None
@@ -89,5 +98,5 @@ async def serving(
         access or Access(),
         timer,
     )
-    async with TestClient(TestServer(app), connector=TCPConnector(limit=0)) as client:
+    async with TestClient(TestServer(app), connector=TCPConnector(limit=0, socket_factory=_small)) as client:
         yield HubApp(hub, timer, client)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from ocicat.engine.identity import merged_labels
-from ocicat.model.flowfilter import PRIVATE, PUBLIC
 from ocicat.model.record import FlowCounts, FlowKey, FlowRecord, Variant
+from ocicat.model.textmatch import PRIVATE, PUBLIC
 from ocicat.ports.flowhub import Found
 
 NS: Final = 1_000_000_000
@@ -192,6 +192,7 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=9).hexdigest()
 
 
+@lru_cache(maxsize=4_096)
 def whole_seconds(ns: int) -> str:
     """Return RFC 3339 in UTC, whole seconds."""
     return datetime.fromtimestamp(ns // NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from aiohttp import web
@@ -44,6 +44,11 @@ class Events:
         """Send one event; `data` is one line. Raises ConnectionResetError when the reader has left."""
         head = (f"id: {position}\n" if position else "") + (f"event: {event}\n" if event else "")
         await self._write(head.encode() + b"data: " + data + b"\n\n")
+
+    async def send_all(self, data: Iterable[bytes]) -> None:
+        """Send events without name or position, in one piece. Raises ConnectionResetError."""
+        if body := b"".join(b"data: " + one + b"\n\n" for one in data):
+            await self._write(body)
 
     async def _beat(self) -> None:
         with contextlib.suppress(ConnectionResetError):

@@ -19,8 +19,9 @@ from ocicat.api.sse import Events
 from ocicat.api.whiskerfilters import BadFiltersError, filters_of
 from ocicat.base.errors import OcicatError
 from ocicat.model.flow import HitKind
-from ocicat.model.flowfilter import GLOBAL, Filter
+from ocicat.model.flowfilter import Filter
 from ocicat.model.record import FlowKey
+from ocicat.model.textmatch import GLOBAL
 from ocicat.ports.flowhub import FlowHub
 from ocicat.ports.flowstore import Window
 
@@ -87,16 +88,14 @@ class WhiskerApi:
                     begin = max(instant(start, now, now), hub.oldest_ns() or 0)
                     window = Window(begin // BUCKET_NS * BUCKET_NS, now + BUCKET_NS)
                     before = flows_of(await hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
-                    for flow in reversed(before):
-                        await events.send(msgspec.json.encode(whisker(flow)))
+                    await events.send_all(map(_encoded, reversed(before)))
                 # Whoever may not see everything comes back, so that his rights are looked at again.
                 longest = None if sight_of(request).everything else REVIEW_S
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(longest):
                         async for group in listener:
                             records = (live.record for live in group if matches(live.record.variant))
-                            for flow in buckets_of(records):
-                                await events.send(msgspec.json.encode(whisker(flow)))
+                            await events.send_all(map(_encoded, buckets_of(records)))
         return response
 
     async def hints(self, request: web.Request) -> web.Response:
@@ -129,6 +128,10 @@ async def _listed(hub: FlowHub, filter_: Filter, start: int, end: int, sorts: li
     if sorts and (field := SORTS[sorts[0]]) is not None:
         flows.sort(key=lambda flow: str(getattr(flow.key, field)))
     return flows
+
+
+def _encoded(flow: Flow) -> bytes:
+    return msgspec.json.encode(whisker(flow))
 
 
 def _filters(query: Mapping[str, str]) -> Filter:

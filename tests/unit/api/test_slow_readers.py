@@ -7,12 +7,15 @@ import json
 import pytest
 
 from ocicat.flows import hub as hub_module
+from support.clocks import settled
 from support.hub import flow_record
 from support.hubapp import Events, HubApp, serving
 
 DEAD = 100
 GROUPS, GROUP = 25, 250
-"""7 MB of JSON for each reader: more than its socket holds."""
+"""7 MB of JSON for each reader."""
+MANY = 80
+"""Groups of which a socket cannot hold all."""
 
 
 async def read_ports(events: Events, count: int) -> list[int]:
@@ -25,9 +28,9 @@ async def read_ports(events: Events, count: int) -> list[int]:
     return found
 
 
-async def push(app: HubApp) -> None:
+async def push(app: HubApp, groups: int = GROUPS) -> None:
     now = app.timer.now_ns()
-    for group in range(GROUPS):
+    for group in range(groups):
         first = group * GROUP
         await app.hub.take([flow_record(port=first + place, start_ns=now) for place in range(GROUP)])
 
@@ -46,18 +49,22 @@ async def test_a_hundred_dead_readers_stop_neither_senders_nor_other_readers() -
         await push(app)
         assert app.hub.position == total
         assert sorted(await reading) == list(range(total))
+        await push(app, 1)
+        await settled()
+        blocked = [listener for listener in app.hub._listeners if listener._waiting]
+        assert len(blocked) == DEAD
 
 
 async def test_a_reader_that_wakes_up_is_told_how_much_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "WAITING", 1_000)
     async with serving() as app, app.stream("/api/v1/flows/stream") as events:
-        await push(app)
+        await push(app, MANY)
         seen, missed = 0, 0
-        while seen + missed < GROUPS * GROUP:
+        while seen + missed < MANY * GROUP:
             event = await events.next()
             if event["event"] == "flow":
                 seen += len(json.loads(event["data"]))
             if event["event"] == "lost":
                 missed += json.loads(event["data"])["records"]
         assert missed > 0
-        assert seen + missed == GROUPS * GROUP
+        assert seen + missed == MANY * GROUP
