@@ -6,7 +6,10 @@ It is synchronous and runs in a thread of its own, beside the server's loop. Sou
 import asyncio
 import contextlib
 import gc
+import os
+import sys
 import warnings
+from pathlib import Path
 
 import kubernetes
 import pytest
@@ -16,6 +19,7 @@ from kubernetes.watch import Watch
 
 from ocicat.cluster.apiserver.streaming import StreamingNode
 from support.apiserver import DEADLINE_S, serving
+from support.clocks import until
 from support.localpods import LocalPods, run_pod
 
 pytestmark = pytest.mark.cluster
@@ -29,22 +33,21 @@ SET = {
 
 
 @contextlib.asynccontextmanager
-async def used(tmp_path, node=None):
+async def used(tmp_path):
     """A client of a new server, and a function that runs something with it in a thread."""
-    async with serving(tmp_path / "state", node=node) as server:
+    async with serving(tmp_path / "state"):
         api = kubernetes.config.new_client_from_config(str(tmp_path / "state" / "kubeconfig"))
 
         async def run(function, *given):
             async with asyncio.timeout(DEADLINE_S):
                 return await asyncio.to_thread(function, api, *given)
 
-        run.server = server
         try:
             yield run
         finally:
             api.rest_client.pool_manager.clear()
             api.close()
-            # The client leaves sockets of refused requests and of streams to the collector.
+            # The client leaves sockets of refused requests to the collector.
             with warnings.catch_warnings(action="ignore", category=ResourceWarning):
                 gc.collect()
 
@@ -156,18 +159,26 @@ async def test_policies_reviews_and_discovery(tmp_path):
 def executed(api):
     core = kubernetes.client.CoreV1Api(api)
 
-    def said(*words, **more):
-        options = {"stderr": True, "stdin": False, "stdout": True, "tty": False, **more}
-        return stream(core.connect_get_namespaced_pod_exec, "p", HERE, command=list(words), **options)
+    def said(*words, given=None):
+        options = {"stderr": True, "stdin": given is not None, "stdout": True, "tty": False}
+        session = stream(
+            core.connect_get_namespaced_pod_exec,
+            "p",
+            HERE,
+            command=list(words),
+            **options,
+            _preload_content=False,
+        )
+        if given is not None:
+            session.write_stdin(given)
+        session.run_forever(timeout=DEADLINE_S)
+        found = (session.read_stdout(), session.read_stderr(), session.returncode)
+        session.close()  # the client itself leaves the socket to the collector
+        return found
 
-    assert said("echo", "hello") == "hello\n"
-    session = said(
-        "sh", "-c", "read line; echo got $line; echo bad >&2; exit 3", stdin=True, _preload_content=False
-    )
-    session.write_stdin("words\n")
-    session.run_forever(timeout=DEADLINE_S)
-    assert (session.read_stdout(), session.read_stderr(), session.returncode) == ("got words\n", "bad\n", 3)
-    session.close()
+    assert said("echo", "hello") == ("hello\n", "", 0)
+    script = "read line; echo got $line; echo bad >&2; exit 3"
+    assert said("sh", "-c", script, given="words\n") == ("got words\n", "bad\n", 3)
     assert core.read_namespaced_pod_log("p", HERE, tail_lines=1) == "three\n"
     with pytest.raises(ApiException) as absent:
         core.read_namespaced_pod_log("nothere", HERE)
@@ -175,6 +186,17 @@ def executed(api):
 
 
 async def test_commands_in_pods(tmp_path):
-    async with used(tmp_path, StreamingNode(LocalPods())) as run:
-        await run_pod(run.server)
-        await run(executed)
+    """In a process of its own, which closes the sockets that the client leaves open."""
+    async with serving(tmp_path, node=StreamingNode(LocalPods())) as server:
+        await run_pod(server)
+        words = [sys.executable, __file__, str(tmp_path / "kubeconfig")]
+        path = {"PYTHONPATH": str(Path(__file__).parents[1])}
+        process = await asyncio.create_subprocess_exec(*words, env={**os.environ, **path})
+        async with asyncio.timeout(DEADLINE_S):
+            assert await process.wait() == 0
+        connections = server.server._frontdoor._server
+        await until(lambda: len(connections.connections) <= 1)  # the one of run_pod
+
+
+if __name__ == "__main__":
+    executed(kubernetes.config.new_client_from_config(sys.argv[1]))
