@@ -8,8 +8,8 @@ from ocicat.api.documents import connection, decided_by, identity, moment, shown
 from ocicat.engine.plan import Plan
 from ocicat.engine.policy import Entity, EntityKind
 from ocicat.model.flow import Action, HitKind, Reporter
-from ocicat.model.flowfilter import GLOBAL
 from ocicat.model.record import FlowKey, Variant
+from ocicat.model.textmatch import GLOBAL
 from ocicat.ports.flowhub import Found, Loss
 from ocicat.ports.flowstore import Window
 

@@ -7,7 +7,9 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from ocicat.base.errors import OcicatError
+from ocicat.model.flow import HitKind
 from ocicat.model.flowfilter import Clause, Filter
+from ocicat.model.hitmatch import PolicyMatch
 
 _TEXTS: Final = {
     "source_names": "source_name",
@@ -17,6 +19,8 @@ _TEXTS: Final = {
     "protocols": "protocol",
 }
 _ACTIONS: Final = ("Allow", "Deny", "Pass")
+_REPORTERS: Final = ("Src", "Dst")
+_KINDS: Final = tuple(kind.value for kind in HitKind)
 
 
 class BadFiltersError(OcicatError, ValueError):
@@ -32,12 +36,12 @@ def filters_of(text: str) -> Filter:
     if not text:
         return Filter()
     try:
-        raw = msgspec.json.decode(_decoded(text))
-    except msgspec.DecodeError as error:
+        raw = _lowered(msgspec.json.decode(_decoded(text)))
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadFiltersError(f"failed to decode filters: {error}") from error
     if not isinstance(raw, dict):
         raise BadFiltersError("failed to decode filters: an object is expected")
-    return filter_of({str(key).lower(): value for key, value in raw.items()})
+    return filter_of(raw)
 
 
 def filter_of(given: Mapping[str, Any]) -> Filter:
@@ -46,15 +50,32 @@ def filter_of(given: Mapping[str, Any]) -> Filter:
     clauses += _ports(given.get("dest_ports"))
     clauses += _actions("action", given.get("actions"))
     clauses += _actions("staged_action", given.get("pending_actions"))
-    if reporter := given.get("reporter"):
-        if reporter not in ("Src", "Dst"):
-            raise BadFiltersError(
-                f"failed to decode filters: unknown reporter {reporter!r}, allowed: Src, Dst"
-            )
+    if reporter := _word("reporter", given.get("reporter"), _REPORTERS):
         clauses.append(Clause((reporter,), "reporter"))
     if policies := [_policy(item) for item in _list(given.get("policies"))]:
-        clauses.append(Clause(tuple(policies), "policy"))
+        clauses.append(Clause((), "policy", policies=tuple(policies)))
     return Filter(tuple(clauses))
+
+
+def _lowered(value: Any) -> Any:
+    """Return a document with all its keys in lower case."""
+    match value:
+        case dict():
+            return {key.lower(): _lowered(item) for key, item in value.items()}
+        case list():
+            return [_lowered(item) for item in value]
+        case _:
+            return value
+
+
+def _word(what: str, value: Any, words: tuple[str, ...]) -> str:
+    """Return a word of an enum; its zero, which restricts nothing, is empty."""
+    if value is None or value in ("", f"{what.capitalize()}Unspecified"):
+        return ""
+    if value not in words:
+        allowed = ", ".join(words)
+        raise BadFiltersError(f"failed to decode filters: unknown {what} {value!r}, allowed: {allowed}")
+    return str(value)
 
 
 def _decoded(text: str) -> str:
@@ -75,15 +96,11 @@ def _list(value: Any) -> list[Any]:
 
 
 def _texts(field: str, value: Any) -> list[Clause]:
-    """Values of one field are OR-ed; Exact and Fuzzy may be mixed."""
-    by_operator: dict[str, list[str]] = {}
-    for item in _list(value):
-        text, operator = _match(item)
-        by_operator.setdefault(operator if field != "protocol" else "=", []).append(text)
-    if len(by_operator) > 1:
-        # `~` with a pattern from the start finds what `=` finds, and more; the original never mixes them.
-        by_operator = {"~": [text for texts in by_operator.values() for text in texts]}
-    return [Clause(tuple(texts), field, operator) for operator, texts in by_operator.items()]
+    """Values of one field are OR-ed, each by its own type."""
+    found = [_match(item) for item in _list(value)]
+    exact = tuple(text for text, operator in found if operator == "=")
+    contained = tuple(text for text, operator in found if operator == "~")
+    return [Clause(exact, field, contained=contained)] if found else []
 
 
 def _match(item: Any) -> tuple[str, str]:
@@ -99,32 +116,29 @@ def _ports(value: Any) -> list[Clause]:
     ports = []
     for item in _list(value):
         port = item.get("value") if isinstance(item, dict) else None
-        if not isinstance(port, int) or not 0 <= port <= 65535:
+        if type(port) is not int or not 0 <= port <= 65535:
             raise BadFiltersError("failed to decode filters: a port is a number up to 65535")
         ports.append(str(port))
     return [Clause(tuple(ports), "port")] if ports else []
 
 
 def _actions(field: str, value: Any) -> list[Clause]:
-    actions = _list(value)
-    for action in actions:
-        if action not in _ACTIONS:
-            raise BadFiltersError(
-                f"failed to decode filters: unknown action {action!r}, allowed: {', '.join(_ACTIONS)}"
-            )
-    return [Clause(tuple(actions), field)] if actions else []
+    actions = tuple(word for item in _list(value) if (word := _word("action", item, _ACTIONS)))
+    return [Clause(actions, field)] if actions else []
 
 
-def _policy(item: Any) -> str:
+def _policy(item: Any) -> PolicyMatch:
     if not isinstance(item, dict):
         raise BadFiltersError("failed to decode filters: a policy match is an object")
-    parts = [str(item.get("kind") or "")]
-    for name in ("tier", "namespace", "name"):
-        found = item.get(name)
-        text, operator = _match(found) if isinstance(found, dict) else (str(found or ""), "=")
-        parts.append(f"*{text}*" if operator == "~" and text else text)
-    if action := item.get("action"):
-        if action not in _ACTIONS:
-            raise BadFiltersError(f"failed to decode filters: unknown action {action!r}")
-        parts[3] += f"@{action}"
-    return "/".join(parts)
+    return PolicyMatch(
+        _word("kind", item.get("kind"), _KINDS),
+        _part(item.get("tier")),
+        _part(item.get("namespace")),
+        _part(item.get("name")),
+        _word("action", item.get("action"), _ACTIONS),
+    )
+
+
+def _part(found: Any) -> tuple[str, str]:
+    """Return a part of a policy match; one that was left out is any."""
+    return ("", "=") if found is None else _match({"value": found} if isinstance(found, str) else found)

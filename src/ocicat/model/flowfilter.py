@@ -14,13 +14,10 @@ import msgspec
 
 from ocicat.base.errors import OcicatError
 from ocicat.model.flow import Hit, Trigger
+from ocicat.model.hitmatch import PolicyMatch, hit_matches, policy_parts
 from ocicat.model.net import Address, NetError, Prefix
 from ocicat.model.record import FlowCounts, FlowKey, Variant
-
-PUBLIC: Final = "PUBLIC NETWORK"
-PRIVATE: Final = "PRIVATE NETWORK"
-GLOBAL: Final = "Global"
-"""How `pub`, `pvt` and the namespace `-` are shown; filters take both spellings."""
+from ocicat.model.textmatch import spellings, text_test
 
 _NAMES: Final = {
     "source_name": ("source_name",),
@@ -75,6 +72,10 @@ class Clause(msgspec.Struct, frozen=True):
     field: str = ""
     operator: str = "="
     negated: bool = False
+    policies: tuple[PolicyMatch, ...] = ()
+    """Beside the values of a clause on policies: any of all is enough."""
+    contained: tuple[str, ...] = ()
+    """Beside the values of a clause on names or namespaces: texts for `~`. Any of all is enough."""
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -195,16 +196,26 @@ def _positive(clause: Clause, is_literal: Callable[[str], bool]) -> Test:
         return lambda variant: any(value.lower() in _everything(variant) for value in values)
     if field in _NAMES or field in _NAMESPACES:
         places = _NAMES.get(field) or _NAMESPACES[field]
-        tests = [_text_test(value, clause.operator, is_literal) for value in values]
+        tests = [text_test(value, clause.operator, is_literal) for value in values]
+        tests += [text_test(value, "~", is_literal) for value in clause.contained]
         return lambda variant: any(
             test(spelling)
             for place in places
-            for spelling in _spellings(getattr(variant.key, place))
+            for spelling in spellings(getattr(variant.key, place))
             for test in tests
         )
     if field == "service":
-        tests = [_text_test(value, clause.operator, is_literal) for value in values]
+        tests = [text_test(value, clause.operator, is_literal) for value in values]
         return lambda variant: any(test(text) for text in _service_names(variant.key) for test in tests)
+    if field == "policy":
+        chosen = _hit_test(clause)
+        return lambda variant: any(map(chosen, _hits(variant.key)))
+    if field == "protocol":
+        lowered = {value.lower() for value in values}
+        return lambda variant: (
+            variant.key.proto.lower() in lowered
+            or any(text in variant.key.proto for text in clause.contained)
+        )
     return _plain(field, clause.operator, values)
 
 
@@ -218,47 +229,12 @@ def _plain(field: str, operator: str, values: tuple[str, ...]) -> Test:
     if field == "port":
         ports = [_port_range(value) for value in values]
         return lambda variant: any(_port_holds(operator, variant.key.dest_port, *port) for port in ports)
-    if field == "policy":
-        patterns = [_policy_parts(value) for value in values]
-        return lambda variant: any(
-            hit_matches(hit, *parts) for parts in patterns for hit in _hits(variant.key)
-        )
     if field == "staged_action":
         return lambda variant: any(hit.action.value in values for hit in variant.key.pending)
     if field == "node":
         return lambda variant: variant.node in values
-    attribute = {"protocol": "proto", "reporter": "reporter", "action": "action"}[field]
     lowered = {value.lower() for value in values}
-    return lambda variant: str(getattr(variant.key, attribute)).lower() in lowered
-
-
-def _text_test(value: str, operator: str, is_literal: Callable[[str], bool]) -> Callable[[str], bool]:
-    """`~` is a literal substring or a pattern from the start, `=` a name or, with a star, a pattern."""
-    if operator == "~":
-        pattern = _pattern(value) if "*" in value else None
-        return lambda text: value in text or (pattern is not None and pattern.match(text) is not None)
-    if "*" not in value or is_literal(value):
-        return lambda text: text == value
-    pattern = _pattern(value)
-    return lambda text: pattern.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _pattern(value: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)
-
-
-def _spellings(value: str) -> tuple[str, ...]:
-    """Return how a stored name or namespace may be asked for."""
-    match value:
-        case "pub":
-            return value, PUBLIC
-        case "pvt":
-            return value, PRIVATE
-        case "-" | "":
-            return "-", GLOBAL
-        case _:
-            return (value,)
+    return lambda variant: str(getattr(variant.key, field)).lower() in lowered
 
 
 def _service_names(key: FlowKey) -> tuple[str, str]:
@@ -304,57 +280,32 @@ def _port_holds(operator: str, port: int, first: int, last: int) -> bool:
             return first <= port <= last
 
 
-def _policy_parts(value: str) -> tuple[str, str, str, str, str]:
-    """Return kind, tier, namespace, name and action of `kind/tier/namespace/name@action`."""
-    value, _, action = value.partition("@")
-    parts = value.split("/")
-    if len(parts) < 4:
-        # Fewer parts are the last ones: a name, a namespace and name, …
-        parts = [""] * (4 - len(parts)) + parts
-    kind, tier, namespace, *name = parts
-    return kind, tier, namespace, "/".join(name), action
-
-
 def _hits(key: FlowKey) -> Iterator[Hit]:
     yield from key.enforced
     yield from key.pending
 
 
-def hit_matches(hit: Hit, kind: str, tier: str, namespace: str, name: str, action: str = "") -> bool:
-    """Tell whether a hit, or the policy that an end of tier holds responsible, has all given parts."""
-    if action and hit.action.value != action:
-        return False
-    if kind and kind not in (hit.kind.value, hit.trigger.kind.value if hit.trigger else ""):
-        return False
-    named: Hit | Trigger = hit.trigger or hit
-    return (
-        _part(tier, hit.tier)
-        and (not namespace or any(_part(namespace, spelling) for spelling in _spellings(named.namespace)))
-        and (_part(name, named.name) or _part(name, f"{named.tier}.{named.name}"))
-    )
-
-
 def hit_test(filter_: Filter) -> Callable[[Hit], bool]:
     """Return what tells whether a single hit meets the clauses on policies; True where there are none."""
-    clauses = [
-        [_policy_parts(value) for value in clause.values]
-        for clause in filter_.clauses
-        if clause.field == "policy" and not clause.negated
+    tests = [
+        _hit_test(clause) for clause in filter_.clauses if clause.field == "policy" and not clause.negated
     ]
-    return lambda hit: all(any(hit_matches(hit, *parts) for parts in patterns) for patterns in clauses)
+    return lambda hit: all(test(hit) for test in tests)
 
 
-def _part(wanted: str, found: str) -> bool:
-    if not wanted or wanted == found:
-        return True
-    return "*" in wanted and _pattern(wanted).fullmatch(found) is not None
+def _hit_test(clause: Clause) -> Callable[[Hit], bool]:
+    patterns = [policy_parts(value) for value in clause.values]
+    return lambda hit: (
+        any(hit_matches(hit, *parts) for parts in patterns)
+        or any(match.matches(hit) for match in clause.policies)
+    )
 
 
 @lru_cache(maxsize=65536)
 def _everything(variant: Variant) -> str:
     key = variant.key
-    names = [*_spellings(key.source_name), *_spellings(key.dest_name)]
-    names += [*_spellings(key.source_namespace), *_spellings(key.dest_namespace)]
+    names = [*spellings(key.source_name), *spellings(key.dest_name)]
+    names += [*spellings(key.source_namespace), *spellings(key.dest_namespace)]
     names += [*variant.source_labels, *variant.dest_labels, *_service_names(key)]
     names += [variant.source_ip, variant.dest_ip]
     for hit in _hits(key):
