@@ -84,7 +84,7 @@ def measure() -> list[Table]:
 # --- what is enforced ---------------------------------------------------------------------------------------
 
 
-def plan_of(policies: int) -> Plan:
+def plan_of(policies: int, protocol: int = UDP) -> Plan:
     """Return a Plan in which the server has so many policies, and the client matches the last of them."""
     index = PolicyIndex()
     allow = (Rule(Action.ALLOW),)
@@ -97,7 +97,7 @@ def plan_of(policies: int) -> Plan:
             other = Address(4, (10 << 24) + (66 << 16) + number)
             index.put_entity(_pod(f"other-{number}", other, f"peer-{number}"))
         peer = Side(selector=Selector.parse(f"app == 'peer-{number}'"))
-        rule = Rule(Action.ALLOW, protocol=UDP, source=peer, destination=ports)
+        rule = Rule(Action.ALLOW, protocol=protocol, source=peer, destination=ports)
         key = PolicyKey(HitKind.CALICO_NETWORK_POLICY, "n", f"p-{number:04}")
         selector = Selector.parse("app == 'server'")
         index.put_policy(Policy(key, "default", selector, float(number), ingress=(rule,)))
@@ -119,7 +119,7 @@ def tracking_alone() -> Ruleset:
     return Ruleset.of("bench", Chain("forward", ("ct state invalid drop",), HOOK))
 
 
-def chain_per_policy(plan: Plan, interfaces: Sequence[str]) -> Ruleset:
+def chain_per_policy(plan: Plan, interfaces: Sequence[str], protocol: int = UDP) -> Ruleset:
     """Return the same policies as a chain each, walked in order; the server's interface is the last."""
     endpoint = plan.endpoints[EntityKey(EntityKind.WORKLOAD, "n", SERVER)]
     (tier,) = plan.classes[endpoint.class_id(Direction.INGRESS)].tiers
@@ -131,7 +131,7 @@ def chain_per_policy(plan: Plan, interfaces: Sequence[str]) -> Ruleset:
         entities = plan.each(plan.members(rule.source.selector))
         members = {str(address): "" for entity in entities for address in entity.addresses}
         parts.append(Container(f"s{number}", "ipv4_addr", elements=members))
-        match = f"meta l4proto udp ip saddr @s{number} udp dport {PORT}-{PORT + 9999}"
+        match = f"meta l4proto {protocol} ip saddr @s{number} th dport {PORT}-{PORT + 9999}"
         accepted = "meta mark & 0x10000 == 0x10000 return"
         parts.append(Chain(f"p{number}", (f"{match} meta mark set meta mark | 0x10000", accepted)))
         walk += (f"meta mark & 0x20000 == 0 jump p{number}", accepted)
@@ -171,19 +171,11 @@ class Bed:
 
     def interfaces(self, plan: Plan, most: int = 2) -> dict[EntityKey, str]:
         """Return the interfaces of the two pods, and made-up ones of others up to `most`."""
-        found = {
-            EntityKey(EntityKind.WORKLOAD, "n", name): self.net.pods[name].interface for name in ADDRESSES
-        }
-        for number, key in enumerate(sorted(plan.endpoints)):
-            if len(found) < most:
-                found.setdefault(key, f"cali{number:x}x")
-        return found
+        return interfaces_of(self.net, plan, most)
 
     def hold(self, ruleset: Ruleset) -> None:
         """Put a ruleset in place of the one before."""
-        self.net.namespaces.run("nft", "flush", "ruleset")
-        self.nft.apply(difference(None, ruleset))
-        self.net.namespaces.run("conntrack", "-F")
+        hold(self.net, self.nft, ruleset)
 
     def cost_ns(self, *, vary: bool = True) -> float:
         """Return the sender's CPU time in the kernel for a packet, in nanoseconds."""
@@ -194,6 +186,22 @@ class Bed:
         command = [*self.net.namespaces.command(CLIENT), str(self._program), *arguments]
         said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         return float(said["system_s"]) / said["sent"] * 1e9
+
+
+def interfaces_of(net: PodsNet, plan: Plan, most: int = 2) -> dict[EntityKey, str]:
+    """Return the interfaces of the two pods, and made-up ones of others up to `most`."""
+    found = {EntityKey(EntityKind.WORKLOAD, "n", name): net.pods[name].interface for name in ADDRESSES}
+    for number, key in enumerate(sorted(plan.endpoints)):
+        if len(found) < most:
+            found.setdefault(key, f"cali{number:x}x")
+    return found
+
+
+def hold(net: PodsNet, nft: NftProgram, ruleset: Ruleset) -> None:
+    """Put a ruleset in place of the one before, and forget all connections."""
+    net.namespaces.run("nft", "flush", "ruleset")
+    nft.apply(difference(None, ruleset))
+    net.namespaces.run("conntrack", "-F")
 
 
 def _in_turn(bed: Bed, variants: Mapping[str, Ruleset], *, vary: bool = True) -> dict[str, float]:
