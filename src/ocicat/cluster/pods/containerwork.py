@@ -172,32 +172,39 @@ class ContainerWork:
         return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
     async def _once(self) -> Ended:
-        running = Running(self._launch.folder, self.state.restarts, self._node.timer.now_ns)
-        began = timestamp(self._node.timer.now_ns())
-        adopted = self._adopting
+        """Run it once, or take over the run that is there."""
+        began = self._now()
+        adopted, self._adopting = self._adopting, False
         try:
             if adopted:
-                self._adopting = False
                 began = self.state.running_since or began
+                running = Running(self._launch.folder, self.state.restarts, self._node.timer.now_ns)
                 await running.adopt(self._node.holding, self.keep)
             else:
-                beside = self._beside()
-                what = await self._launch.prepared(self.state.restarts, self.keep, beside, self._volumes)
-                began = timestamp(self._node.timer.now_ns())
-                stdin, once = (bool(self.spec.get(key)) for key in ("stdin", "stdinOnce"))
-                await running.start(self._node.holding, what, stdin=stdin, once=once)
+                running = await self._started()
+                began = self._now()
         except HolderGoneError:
             raise
         except (HolderError, OSError) as error:
             self._tell("Failed", f"Error: {error}", warning=True)
-            return Ended(_NEVER_STARTED, began, timestamp(self._node.timer.now_ns()), str(error), ran=False)
+            return Ended(_NEVER_STARTED, began, self._now(), str(error), ran=False)
         self.current = running
-        if not adopted:
-            self._tell("Created", f"Created container: {self.state.name}")
-            self._tell("Started", f"Started container {self.state.name}")
         code = await self._lived(running, began, adopted=adopted)
-        ended = timestamp(self._node.timer.now_ns())
-        return Ended(code, began, ended, self._launch.last_word(self.state.restarts))
+        return Ended(code, began, self._now(), self._launch.last_word(self.state.restarts))
+
+    async def _started(self) -> Running:
+        """Start it when all that it needs is there. Raises HolderError, OSError."""
+        restarts = self.state.restarts
+        what = await self._launch.prepared(restarts, self.keep, self._beside(), self._volumes)
+        running = Running(self._launch.folder, restarts, self._node.timer.now_ns)
+        stdin, once = (bool(self.spec.get(key)) for key in ("stdin", "stdinOnce"))
+        await running.start(self._node.holding, what, stdin=stdin, once=once)
+        self._tell("Created", f"Created container: {self.state.name}")
+        self._tell("Started", f"Started container {self.state.name}")
+        return running
+
+    def _now(self) -> str:
+        return timestamp(self._node.timer.now_ns())
 
     async def _lived(self, running: Running, began: str, *, adopted: bool) -> int:
         """Be with a run until it is over; return its exit code."""
@@ -206,6 +213,9 @@ class ContainerWork:
             if self._stopping:
                 running.kill()
             return await running.ended()
+        except asyncio.CancelledError:
+            running.let_go()
+            raise
         finally:
             probing.cancel()
             if running.ending is not None:

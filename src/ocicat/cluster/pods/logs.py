@@ -87,7 +87,9 @@ class LogWriter:
         self._file = self._path.open("ab", buffering=0)
 
     def close(self, now_ns: int) -> None:
-        """Write what still waits, and close."""
+        """Write what still waits, and close; once."""
+        if self._file.closed:
+            return
         for stream, rest in self._rest.items():
             if rest:
                 self._file.write(f"{stamp(now_ns)} {stream} P ".encode() + rest + b"\n")

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from ocicat.cluster.pods.holding import Holding, Start, Started
+from ocicat.cluster.pods.holding import HolderError, Holding, Start, Started
 from ocicat.cluster.pods.logs import LogWriter, RunRecord, end_file, log_file, record_file
 
 STDOUT: Final = 1
@@ -110,11 +110,19 @@ class Running:
         record_file(self._folder, self._run).write_bytes(msgspec.json.encode(self._record))
 
     async def adopt(self, holding: Holding, keep: str) -> None:
-        """Take over what an earlier process of this node has started. Raises HolderError, OSError."""
-        raw = record_file(self._folder, self._run).read_bytes()
-        record = self._record = msgspec.json.decode(raw, type=RunRecord)
-        self.tty, self._holding, self._keep = record.tty, holding, keep
-        self._started = await holding.adopt(keep)
+        """Take over what an earlier process of this node has started. Raises HolderError."""
+        self._holding, self._keep = holding, keep
+        try:
+            record = self._record = self._written()
+            self._started = await holding.adopt(keep)
+        except BaseException as error:
+            self._close()
+            if isinstance(error, OSError | msgspec.MsgspecError):
+                # The node was killed before it had written what it started: nobody could work beside it.
+                await holding.forget(keep)
+                raise HolderError(f"the record of what was started cannot be read: {error}") from error
+            raise
+        self.tty = record.tty
         streams = list(self._started.streams)
         if record.tty:
             self._take_terminal(streams[0], stdin=record.stdin)
@@ -123,6 +131,10 @@ class Running:
             self._stdin = streams.pop(0)
         for descriptor, stream in zip(streams, ("stdout", "stderr"), strict=True):
             self._read(descriptor, stream)
+
+    def _written(self) -> RunRecord:
+        raw = record_file(self._folder, self._run).read_bytes()
+        return msgspec.json.decode(raw, type=RunRecord)
 
     def _take_terminal(self, master: int, *, stdin: bool) -> None:
         self._read(master, "stdout")
@@ -189,6 +201,10 @@ class Running:
         self.code = code
         self.over.set()
         return code
+
+    def let_go(self) -> None:
+        """Close our ends of its streams; what has a name goes on, and can be adopted."""
+        self._close()
 
     def _close(self) -> None:
         for descriptor in list(self._readers):

@@ -92,6 +92,14 @@ async def test_a_log_that_grows_too_long_is_begun_anew_and_nobody_who_follows_mi
     assert kept < 3 * 2000
 
 
+def test_it_is_closed_once(tmp_path: Path) -> None:
+    writer = LogWriter(logs.log_file(tmp_path, 0))
+    writer.write("stdout", b"rest", NOW)
+    writer.close(NOW)
+    writer.close(NOW)
+    assert asyncio.run(shown(tmp_path)) == b"rest"
+
+
 def test_runs_in_order(tmp_path: Path) -> None:
     for run in (0, 2, 10):
         written(tmp_path, ("stdout", b"x\n"), run=run)
