@@ -70,10 +70,10 @@ while [ "$count" -gt 0 ]; do
     esac
 done
 [ -n "$limit" ] || exec busybox wget "$@"
-exec 3>&2 2>/dev/null # the shell says "Terminated" there
-timeout "$limit" busybox wget "$@" 2>&3
+# The machine's: busybox's own leaves a process behind that holds the output open for a second.
+/usr/bin/timeout --foreground "$limit" busybox wget "$@"
 code=$?
-[ "$code" != 143 ] || { echo "wget: download timed out" >&3; exit 1; }
+[ "$code" != 124 ] || { echo "wget: download timed out" >&2; exit 1; }
 exit "$code"
 """
 _REFUSING: Final = "http://127.0.0.1:1/"
