@@ -10,6 +10,8 @@ from ocicat.cluster.streams.spdy import Connection, Data, Event, GoAway, Opened,
 
 _WAITING_LIMIT: Final = 64
 """Pieces of data that a stream holds before the session stops reading."""
+STREAMS_LIMIT: Final = 1000
+"""Streams at once in one session: two for each connection that is forwarded."""
 
 
 class Stream:
@@ -76,6 +78,8 @@ class Session:
     async def _take(self, event: Event) -> None:
         match event:
             case Opened():
+                if len(self._streams) >= STREAMS_LIMIT:
+                    raise SpdyError(f"more than {STREAMS_LIMIT} streams at once")
                 stream = self._streams[event.stream] = Stream(self, event.stream, event.headers)
                 await self.send(self.connection.reply(event.stream))
                 self.opened.put_nowait(stream)

@@ -116,6 +116,7 @@ class StreamingNode:
     async def _tunnel(self, pod: Mapping[str, Any], pipe: Pipe) -> None:
         session = Session(pipe)
         halves: dict[str, dict[str, Stream]] = {}
+        connections: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             group.create_task(session.serve())
             while (stream := await session.opened.get()) is not None:
@@ -124,7 +125,11 @@ class StreamingNode:
                 pair[stream.headers.get("streamtype", "")] = stream
                 if "error" in pair and "data" in pair:
                     del halves[name]
-                    group.create_task(self._connect(pod, session, pair["error"], pair["data"]))
+                    joined = group.create_task(self._connect(pod, session, pair["error"], pair["data"]))
+                    connections.add(joined)
+                    joined.add_done_callback(connections.discard)
+            for joined in connections:
+                joined.cancel()  # the client is gone; a pod that never ends its side would keep them for ever
 
     async def _connect(self, pod: Mapping[str, Any], session: Session, error: Stream, data: Stream) -> None:
         with contextlib.suppress(ConnectionError):
