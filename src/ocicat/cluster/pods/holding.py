@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -75,6 +76,7 @@ class Holding:
         self._connection: Final = connection
         self._waiting: Final[dict[int, asyncio.Future[tuple[Any, list[int]]]]] = {}
         self._ends: Final[dict[int, asyncio.Future[int]]] = {}
+        self._endings: Final[set[asyncio.Future[None]]] = set()
         self._next = 0
         self.gone: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(connection, self._readable)
@@ -112,8 +114,23 @@ class Holding:
             streams: Its standard input, output and error, and then what is kept with it for who adopts it;
                 all stay the caller's.
         """
-        (pid, ended), fds = await self._ask("start", streams, **msgspec.to_builtins(what))
+        held = [os.dup(stream) for stream in streams]  # the caller may close its own before they are sent
+        asking = asyncio.ensure_future(self._ask("start", held, **msgspec.to_builtins(what)))
+        asking.add_done_callback(lambda _: _close(held))
+        try:
+            (pid, ended), fds = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            # The holder has the request already: what it starts is to end, since nobody will know of it.
+            self._endings.add(ending := asyncio.ensure_future(self._end_unwanted(asking, what.keep)))
+            ending.add_done_callback(self._endings.discard)
+            raise
         return Started(pid, ended, fds[0] if fds else None)
+
+    async def _end_unwanted(self, asking: "asyncio.Future[Any]", keep: str) -> None:
+        with contextlib.suppress(HolderError):
+            (pid, _), fds = await asking
+            _close(fds)
+            await (self.forget(keep) if keep else self.kill(pid))
 
     async def kept(self, prefix: str) -> list[str]:
         """Return the names of kept processes that begin so, also of those that have ended."""
@@ -241,6 +258,11 @@ class Holding:
                 ended.set_result(137)
         self._waiting.clear()
         self._ends.clear()
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def start_holder(socket_path: Path) -> tuple["subprocess.Popen[bytes]", socket.socket]:

@@ -79,9 +79,13 @@ class Launch:
                 await self._sandbox.read_sources()
                 return self._start(made, run, keep, beside, volumes)
             except (MissingError, RefusedError, ApiError, UnreachableError) as error:
-                self._tell("Failed", f"Error: {error}", True)
-                self._wait("CreateContainerConfigError", str(error))
-                await self._node.timer.sleep(RETRY_S)
+                why = str(error)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # A spec that the API server let pass: this container's alone, not its pod's nor the node's.
+                why = f"the container's spec cannot be understood: {error!r}"
+            self._tell("Failed", f"Error: {why}", True)
+            self._wait("CreateContainerConfigError", why)
+            await self._node.timer.sleep(RETRY_S)
 
     def _start(self, made: Made, run: int, keep: str, beside: int | None, volumes: dict[str, Path]) -> Start:
         sandbox, spec = self._sandbox, self._spec

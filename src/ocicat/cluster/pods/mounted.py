@@ -11,13 +11,22 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from ocicat.cluster.pods.environment import MissingError
 from ocicat.cluster.pods.volumes import File, Files
 
 _LINK: Final = "..data"
 
 
 def write(folder: Path, files: Files) -> bool:
-    """Bring a volume to hold `files` and no others; return whether anything changed. Raises OSError."""
+    """Bring a volume to hold `files` and no others; return whether anything changed.
+
+    Raises:
+        MissingError: A path leads out of the volume; nothing is changed then.
+        OSError: It cannot be written.
+    """
+    for path in files:
+        if not is_within(path):
+            raise MissingError(f"the path {path} leads out of its volume: it must be relative, without '..'")
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / _LINK
     old = link.resolve() if link.is_symlink() else None
@@ -36,6 +45,12 @@ def write(folder: Path, files: Files) -> bool:
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
     return True
+
+
+def is_within(path: str) -> bool:
+    """Tell whether a path stays in the folder that it begins in, and is none of our own names."""
+    parts = Path(path).parts
+    return bool(parts) and not Path(path).is_absolute() and not any(part.startswith("..") for part in parts)
 
 
 def _write_one(folder: Path, path: str, file: File) -> None:

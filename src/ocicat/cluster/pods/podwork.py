@@ -141,6 +141,7 @@ class PodWork:
                 living.result()
             await self._going.wait()
             await self._end(living, 0 if self._gone else self._asked_grace_s())
+            await self._forget_runs()
             await self._sandbox.tear_down()
             if not self._gone:
                 await self._delete()
@@ -162,9 +163,16 @@ class PodWork:
                     raise
                 log.exception("pod.failed", pod=self.pod["metadata"]["name"], reason=str(error))
                 self._node.tell(self.pod, "FailedSync", f"Error syncing pod: {error!r}"[:1000], warning=True)
+                await self._forget_runs()
                 await self._node.timer.sleep(RETRY_S)
             else:
                 return
+
+    async def _forget_runs(self) -> None:
+        """End every process of the pod that the holder keeps: nobody here knows of it any more."""
+        holding = self._node.holding
+        for name in await holding.kept(f"{self._node.name}/{self._sandbox.uid}/"):
+            await holding.forget(name)
 
     async def _live(self) -> None:
         await self._make_sandbox()
@@ -256,6 +264,11 @@ class PodWork:
                 self._dirty.set()
                 await self._node.timer.sleep(backoff.delay_s())
             except UnreachableError:
+                self._dirty.set()
+                await self._node.timer.sleep(backoff.delay_s())
+            except Exception as error:
+                log.exception("pod.status_failed", pod=self.pod["metadata"]["name"], reason=str(error))
+                self._node.tell(self.pod, "FailedSync", f"Error syncing pod: {error!r}"[:1000], warning=True)
                 self._dirty.set()
                 await self._node.timer.sleep(backoff.delay_s())
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 Thing = Mapping[str, Any]
 _QUANTITY: Final = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+|[A-Za-z]*)")
+_EXPONENT: Final = 18
+"""Beyond it no quantity means anything, and the number would not fit into memory."""
 _SCALES: Final = {
     "": Fraction(1),
     "n": Fraction(1, 10**9),
@@ -26,7 +28,12 @@ def amount(text: object) -> Fraction:
     match = _QUANTITY.fullmatch(str(text).strip())
     if match is None or (match[2] not in _SCALES and match[2][0] not in "eE"):
         raise ValueError(f"{text!r} is no quantity")
-    scale = _SCALES.get(match[2]) or Fraction(f"1{match[2]}")
+    scale = _SCALES.get(match[2])
+    if scale is None:
+        exponent = int(match[2][1:])
+        if abs(exponent) > _EXPONENT:
+            raise ValueError(f"{text!r} has too large an exponent")
+        scale = Fraction(10) ** exponent
     return Fraction(match[1]) * scale
 
 

@@ -200,6 +200,8 @@ class Sandbox:
             if "hostPath" in volume:
                 found[volume["name"]] = host_path(self._node.folder / "host", volume)
                 continue
+            if not mounted.is_within(volume["name"]) or "/" in volume["name"]:
+                raise MissingError(f"volume {volume['name']}: this is no name of a volume")
             folder = found[volume["name"]] = self.folder / f"volume-{volume['name']}"
             files = volume_files(self.given, volume, credentials)
             if files is None:

@@ -12,21 +12,23 @@ from ocicat.cluster.resources import certrequests
 from ocicat.cluster.resources.cells import part, rows
 from ocicat.cluster.resources.errors import Cause, invalid_value, required, unsupported_value
 from ocicat.cluster.resources.kinds import Kind, metadata_of
+from ocicat.cluster.resources.podrules import (
+    LABEL_RULE,
+    SUBDOMAIN_RULE,
+    is_label,
+    is_subdomain,
+    reference_problems,
+    resource_problems,
+    volume_problems,
+)
 from ocicat.cluster.resources.selectors import from_object
 
 Thing = Mapping[str, Any]
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
-_LABEL: Final = re.compile("[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _KEY_RULE: Final = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or"
     " 'KEY_NAME',"
     " or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-)
-_LABEL_RULE: Final = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start"
-    " and end"
-    " with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
-    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 IMMUTABLE: Final = "field is immutable"
 _DATA_LIMIT: Final = 1024 * 1024
@@ -96,10 +98,14 @@ def _pod_spec(thing: Thing, where: str, policies: tuple[str, ...]) -> Iterator[C
     if not isinstance(spec, Mapping) or not spec.get("containers"):
         yield required(f"{where}.containers")
         return
+    yield from volume_problems(spec, where)
     volumes = {row.get("name") for row in rows(spec, "volumes")}
     volumes |= {part(row, "metadata.name") for row in rows(thing, "spec.volumeClaimTemplates")}
     seen: set[object] = set()
-    for group in ("initContainers", "containers"):
+    node = spec.get("nodeName")
+    if node and not is_subdomain(node):
+        yield invalid_value(f"{where}.nodeName", node, SUBDOMAIN_RULE)
+    for group in ("initContainers", "containers", "ephemeralContainers"):
         for position, row in enumerate(rows(spec, group)):
             yield from _container(row, f"{where}.{group}[{position}]", seen, volumes)
     if (policy := spec.get("restartPolicy")) is not None and policy not in policies:
@@ -110,13 +116,15 @@ def _container(row: Thing, where: str, seen: set[object], volumes: set[object]) 
     name = row.get("name")
     if not name:
         yield required(f"{where}.name")
-    elif not isinstance(name, str) or not _LABEL.fullmatch(name) or len(name) > 63:
-        yield invalid_value(f"{where}.name", name, _LABEL_RULE)
+    elif not is_label(name):
+        yield invalid_value(f"{where}.name", name, LABEL_RULE)
     elif name in seen:
         yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{where}.name")
     seen.add(name)
     if not row.get("image"):
         yield required(f"{where}.image")
+    yield from resource_problems(row, where)
+    yield from reference_problems(row, where)
     for position, port in enumerate(rows(row, "ports")):
         yield from _port_number(port.get("containerPort"), f"{where}.ports[{position}].containerPort")
     for position, mount in enumerate(rows(row, "volumeMounts")):

@@ -154,6 +154,24 @@ async def test_a_kept_process_is_taken_over_with_its_streams(tmp_path: Path) -> 
         second.close()
 
 
+@pytest.mark.parametrize("keep", ["", "node-1/uid/c/0"])
+async def test_a_start_that_nobody_waits_for_leaves_no_process(tmp_path: Path, keep: str) -> None:
+    """A pod that is deleted while its container is being started: the request is with the holder already."""
+    async with holder(tmp_path) as (owner, _):
+        null = os.open(os.devnull, os.O_RDWR)
+        mark = f"sleep 98.{os.getpid()}"
+        starting = asyncio.create_task(owner.start(shell(f"exec {mark}", keep=keep), [null] * 3))
+        await asyncio.sleep(0)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        os.close(null)
+        await until(lambda: not owner._endings)
+        assert await owner.kept("") == []
+        gone = ["pgrep", "-f", mark]
+        await until(lambda: subprocess.run(gone, capture_output=True, check=False).returncode == 1)
+
+
 async def test_a_terminal_is_kept_too(tmp_path: Path) -> None:
     async with holder(tmp_path) as (_, path):
         first, second = Holding.connected(path), Holding.connected(path)

@@ -27,6 +27,12 @@ def test_amounts(text: object, wanted: Fraction) -> None:
     assert amount(text) == wanted
 
 
+@pytest.mark.parametrize("text", ["1e30000000", "1E-999999999", "1e19"])
+def test_an_exponent_beyond_meaning_is_refused_before_it_is_computed(text: str) -> None:
+    with pytest.raises(ValueError, match="too large an exponent"):
+        amount(text)
+
+
 @pytest.mark.parametrize("text", ["", "m", "1 Gi", "1Q", "abc", "1ki", "--1"])
 def test_what_is_no_amount(text: str) -> None:
     with pytest.raises(ValueError, match="is no quantity"):

@@ -175,3 +175,13 @@ def test_kinds_of_host_paths(tmp_path: Path) -> None:
     assert asked("FileOrCreate").is_file()
     with pytest.raises(MissingError, match="the node has no Directory /Directory"):
         asked("Directory")
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/x", "a/../../outside", "..data", ""])
+def test_no_path_leads_out_of_a_volume(tmp_path: Path, path: str) -> None:
+    """The API server refuses them; a node does not rely on that."""
+    folder = tmp_path / "volume"
+    with pytest.raises(MissingError, match="leads out of its volume"):
+        mounted.write(folder, {"good": File(b"1"), path: File(b"2")})
+    assert not folder.exists()
+    assert not (tmp_path / "outside").exists()
