@@ -36,21 +36,25 @@ def hosts_file(pod: Thing, addresses: tuple[str, ...]) -> str:
 
 
 def resolver_file(pod: Thing, outside: str) -> str:
-    """Return a pod's /etc/resolv.conf; `outside` is the name server beyond the cluster."""
-    policy, config = pod["spec"].get("dnsPolicy", "ClusterFirst"), pod["spec"].get("dnsConfig") or {}
-    servers, searches, options = [outside], list[str](), list[str]()
-    if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
+    """Return a pod's /etc/resolv.conf; `outside` is the name server beyond the cluster.
+
+    What `dnsConfig` says is added; an option of it takes the place of one of that name.
+    """
+    spec = pod["spec"]
+    policy, config = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig") or {}
+    servers, searches, options = [outside], list[str](), dict[str, str]()
+    if policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork")):
         space = pod["metadata"]["namespace"]
-        servers, options = [DNS_ADDRESS], ["ndots:5"]
+        servers, options = [DNS_ADDRESS], {"ndots": "5"}
         searches = [f"{space}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
     elif policy == "None":
         servers = []
-    servers += config.get("nameservers") or ()
-    searches += config.get("searches") or ()
-    for option in config.get("options") or ():
-        options.append(f"{option['name']}:{option['value']}" if option.get("value") else option["name"])
+    servers = list(dict.fromkeys((*servers, *(config.get("nameservers") or ()))))
+    searches = list(dict.fromkeys((*searches, *(config.get("searches") or ()))))
+    options |= {row["name"]: row.get("value") or "" for row in config.get("options") or ()}
     lines = [f"search {' '.join(searches)}"] if searches else []
     lines += [f"nameserver {server}" for server in servers]
     if options:
-        lines.append(f"options {' '.join(options)}")
+        words = (f"{name}:{value}" if value else name for name, value in options.items())
+        lines.append(f"options {' '.join(words)}")
     return "\n".join(lines) + "\n"
