@@ -2,8 +2,9 @@
 
 It takes flows one by one (FlowCollector, as Calico's agents send them) and in batches (FlowBatches, ours),
 hands them on, and acknowledges what was taken. A sender that reconnects repeats what it sent lately;
-repetitions are acknowledged and dropped. They are known by the sender's identity, which outlives its
-connection: the certificate's names, else its address without port, so a reconnection is not counted twice.
+repetitions are acknowledged and dropped. They are known by what outlives a sender's connection: its
+certificate's name and its address without port. All nodes of a Calico cluster have the same certificate, so
+the name alone would take the flows of two nodes for one.
 Source: spec/flows-and-console §5.
 """
 
@@ -56,6 +57,7 @@ class Collector:
         self._lost = lost
         self._clock = clock
         self._seen = _Seen(clock)
+        self._keeping: dict[Hashable, asyncio.Task[None]] = {}
         self.received = 0
         """Flows received since the start, repetitions and refused ones included."""
         self.refused = 0
@@ -79,18 +81,33 @@ class Collector:
         self, updates: AsyncIterator[pb.FlowUpdate], context: Any
     ) -> AsyncIterator[pb.FlowReceipt]:
         """Take flows one by one."""
-        sender = identity(context)
+        sender = f"{identity(context)} {host(context)}"
         async for update in updates:
             self.received += 1
             record = self._readable(update.flow)
             if record is not None:
-                flow = (sender, record.key, record.start_ns, record.end_ns)
-                if self._seen.known(flow) or self._seen.is_expected(flow[1:]):
-                    self.repeated += 1
-                else:
-                    await self._take([record])
-                    self._seen.note(flow)
+                await self._once(sender, record)
             yield pb.FlowReceipt()
+
+    async def _once(self, sender: str, record: FlowRecord) -> None:
+        """Return when a flow is kept. One that is sent again may still be on its way from the first time."""
+        what = (record.key, record.start_ns, record.end_ns)
+        flow = (sender, *what)
+        keeping = self._keeping.get(flow)
+        if keeping is not None or self._seen.known(flow) or self._seen.is_expected(what):
+            self.repeated += 1
+        else:
+            keeping = self._keeping[flow] = asyncio.create_task(self._keep(flow, record))
+        if keeping is not None:
+            # A connection that breaks now does not stop the commit, so the flow must still become known.
+            await asyncio.shield(keeping)
+
+    async def _keep(self, flow: Hashable, record: FlowRecord) -> None:
+        try:
+            await self._take([record])
+            self._seen.note(flow)
+        finally:
+            del self._keeping[flow]
 
     async def Push(  # noqa: N802  # the name in the contract
         self, batches: AsyncIterator[pb.FlowBatch], context: Any
@@ -104,18 +121,22 @@ class Collector:
                 node = next((flow.node for flow in batch.flows if flow.node), batch.sender.partition("/")[0])
                 self._lost(node, batch.lost - sender.lost, "the agent's queue was full")
             sender.lost = batch.lost
-            # A sender that reconnects repeats a batch while its first copy is perhaps still being kept.
-            async with sender.lock:
-                if batch.sequence > sender.sequence:
-                    records = [record for flow in batch.flows if (record := self._readable(flow))]
-                    if self._ledger is None or not records:
-                        await self._take(records)
-                    else:
-                        await self._ledger.take_batch(records, Receipt(name, batch.sequence))
-                    sender.sequence = batch.sequence
-                else:
-                    self.repeated += len(batch.flows)
+            # As with single flows: a connection that breaks does not stop the commit, which must be noted.
+            await asyncio.shield(asyncio.create_task(self._keep_batch(name, sender, batch)))
             yield pb.FlowBatchReceipt(sequence=batch.sequence)
+
+    async def _keep_batch(self, name: str, sender: "_Sender", batch: pb.FlowBatch) -> None:
+        # A sender that reconnects repeats a batch while its first copy is perhaps still being kept.
+        async with sender.lock:
+            if batch.sequence <= sender.sequence:
+                self.repeated += len(batch.flows)
+                return
+            records = [record for flow in batch.flows if (record := self._readable(flow))]
+            if self._ledger is None or not records:
+                await self._take(records)
+            else:
+                await self._ledger.take_batch(records, Receipt(name, batch.sequence))
+            sender.sequence = batch.sequence
 
     @property
     def lost_by_senders(self) -> int:
@@ -156,9 +177,13 @@ def identity(context: Any) -> str:
     if names:
         first: bytes = next(iter(names))
         return first.decode("utf-8", "replace")
+    return host(context)
+
+
+def host(context: Any) -> str:
+    """Return from where somebody sends: the address without port, `unix:` for a socket of this machine."""
     kind, _, rest = context.peer().partition(":")
-    host = rest.rpartition(":")[0] if kind in ("ipv4", "ipv6") else rest
-    return f"{kind}:{host}"
+    return f"{kind}:{rest.rpartition(':')[0] if kind in ('ipv4', 'ipv6') else rest}"
 
 
 class _Sender:

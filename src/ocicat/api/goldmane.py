@@ -1,7 +1,9 @@
 """`GoldmaneReader`: follows a Goldmane, and hands on what it gives.
 
-Its stream ends with its connection, and a new one may repeat buckets. Each bucket of a key is therefore taken
-once: those of the last hour are remembered, which is as far back as a Goldmane knows anything.
+Its stream ends with its connection, and a new one repeats what the buckets since its start hold. So it is
+remembered how much of each bucket of a key was taken, and only what is more is new: of the last hour, which
+is as far back as a Goldmane knows anything. Another hub of ours, followed as a Goldmane, tells of a bucket in
+parts, as its records arrive; their sum counts.
 Source: spec/flows-and-console §3, §4.4.
 """
 
@@ -10,6 +12,7 @@ from typing import Final
 
 import grpc
 import grpc.aio
+import msgspec
 import structlog
 
 from ocicat.api.channel import FlowServer, TlsFilesError
@@ -19,11 +22,14 @@ from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
 from ocicat.api.records import RecordError, record_of
 from ocicat.base.backoff import Backoff
-from ocicat.model.record import FlowKey, FlowRecord
+from ocicat.model.record import FlowCounts, FlowKey, FlowRecord
 from ocicat.ports.clock import Chance, Timer
 
 OVERLAP_S: Final = 120
 """How much is asked for again after a break: buckets reach the stream late."""
+
+LONGEST_S: Final = HISTORY_NS // NS - 30
+"""How far back is asked at most: a Goldmane that is asked for more than it has gives nothing of it."""
 
 log: Final = structlog.get_logger("ocicat.hub")
 
@@ -37,7 +43,9 @@ class GoldmaneReader:
         self._take = take
         self._timer = timer
         self._backoff = Backoff(1.0, 10.0, chance)
-        self._seen: OrderedDict[tuple[FlowKey, int], int] = OrderedDict()
+        self._taken: OrderedDict[tuple[FlowKey, int], FlowCounts] = OrderedDict()
+        self._told: dict[tuple[FlowKey, int], FlowCounts] = {}
+        """What the present connection has told of each bucket."""
         self._latest_ns = 0
         self.refused = 0
         """Flows that were no records."""
@@ -57,20 +65,32 @@ class GoldmaneReader:
 
     async def _read(self) -> None:
         async with self._server.channel() as channel:
-            call = stubs.FlowsStub(channel).Stream(pb.FlowStreamRequest(start_time_gte=self._start()))
+            start = self._start()
+            # Of buckets before the start, this connection repeats nothing.
+            begin = start * NS if start > 0 else 0
+            self._told = {of: counts for of, counts in self._taken.items() if of[1] < begin}
+            call = stubs.FlowsStub(channel).Stream(pb.FlowStreamRequest(start_time_gte=start))
             async for result in call:
                 self._backoff.reset()
-                if (record := self._new(result.flow)) is not None:
-                    await self._take([record])
-                    self._note(record)
+                if (record := self._readable(result.flow)) is not None:
+                    await self._take_new(record)
+
+    async def _take_new(self, record: FlowRecord) -> None:
+        """Take what this connection has told of a bucket beyond what was taken of it."""
+        of, nothing = (record.key, record.start_ns), FlowCounts()
+        told = self._told[of] = self._told.get(of, nothing) + record.counts
+        taken = self._taken.get(of, nothing)
+        new = told.beyond(taken)
+        if any(new.values()):
+            await self._take([msgspec.structs.replace(record, counts=new)])
+            self._note(of, taken + new)
 
     def _start(self) -> int:
         """Return since when to read: all there is at first, then from a while before the last bucket."""
-        if not self._latest_ns:
-            return -HISTORY_NS // NS
-        return self._latest_ns // NS - OVERLAP_S
+        again = self._latest_ns // NS - OVERLAP_S
+        return again if again > self._timer.now_ns() // NS - LONGEST_S else -LONGEST_S
 
-    def _new(self, flow: pb.Flow) -> FlowRecord | None:
+    def _readable(self, flow: pb.Flow) -> FlowRecord | None:
         try:
             record = record_of(flow)
         except RecordError:
@@ -79,10 +99,11 @@ class GoldmaneReader:
         if not is_plausible(record, self._timer.now_ns()):
             self.refused += 1
             return None
-        return None if (record.key, record.start_ns) in self._seen else record
+        return record
 
-    def _note(self, record: FlowRecord) -> None:
-        self._seen[record.key, record.start_ns] = record.start_ns
-        self._latest_ns = max(self._latest_ns, record.start_ns)
-        while self._seen and next(iter(self._seen.values())) < self._latest_ns - HISTORY_NS:
-            self._seen.popitem(last=False)
+    def _note(self, of: tuple[FlowKey, int], counts: FlowCounts) -> None:
+        self._taken[of] = counts
+        self._latest_ns = max(self._latest_ns, of[1])
+        while self._taken and next(iter(self._taken))[1] < self._latest_ns - HISTORY_NS:
+            forgotten, _ = self._taken.popitem(last=False)
+            self._told.pop(forgotten, None)

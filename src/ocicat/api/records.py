@@ -8,6 +8,7 @@ Source: spec/flows-and-console §2, §3 ("Policy order"), §9; spec/policy-seman
 from collections.abc import Iterable
 from typing import Final, cast
 
+from ocicat.api.moments import BUCKET_NS
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.base.errors import OcicatError
 from ocicat.model.flow import Action, Hit, HitKind, Reporter, Trace, Trigger
@@ -111,10 +112,15 @@ def record_of(flow: pb.Flow) -> FlowRecord:
     """Return the record of a message. Raises RecordError."""
     if not flow.HasField("Key"):
         raise RecordError("a flow without key")
+    start_ns = flow.start_time_ns or flow.start_time * SECOND_NS
+    end_ns = flow.end_time_ns or flow.end_time * SECOND_NS
+    if end_ns == start_ns and not flow.end_time_ns:
+        # Calico's agents give the start twice: the record is of the bucket that the start lies in (§5).
+        end_ns = (start_ns // BUCKET_NS + 1) * BUCKET_NS
     return FlowRecord(
         _key_of(flow.Key),
-        flow.start_time_ns or flow.start_time * SECOND_NS,
-        flow.end_time_ns or flow.end_time * SECOND_NS,
+        start_ns,
+        end_ns,
         tuple(flow.source_labels),
         tuple(flow.dest_labels),
         FlowCounts(

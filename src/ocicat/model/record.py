@@ -82,6 +82,10 @@ class FlowCounts(msgspec.Struct, frozen=True, gc=False):
         """Return the sums; live connections add up too, as in the flow API (flows-and-console §3)."""
         return FlowCounts(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
 
+    def beyond(self, other: "FlowCounts") -> "FlowCounts":
+        """Return by how much each count is larger, 0 where it is not."""
+        return FlowCounts(*(max(0, a - b) for a, b in zip(self.values(), other.values(), strict=True)))
+
     def values(self) -> tuple[int, ...]:
         """Return the counts in the order of the fields."""
         return msgspec.structs.astuple(self)
