@@ -20,7 +20,7 @@ from ocicat.api.door import LOGIN, VISITOR, Door, Sessions, token_of
 from ocicat.api.headers import SECURITY
 from ocicat.api.health import Health
 from ocicat.api.login import LoginPage
-from ocicat.api.replies import failure
+from ocicat.api.replies import JSON, failure
 from ocicat.api.rest import FlowApi
 from ocicat.api.sight import SIGHT
 from ocicat.api.whisker import WhiskerApi, WhiskerError
@@ -139,9 +139,7 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     except BadRequestError as error:
         return failure(400, str(error), error.column)
     except WhiskerError as error:
-        body = msgspec.json.encode({"error": str(error)}) + b"\n"
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        return web.Response(status=error.status, body=body, headers=headers)
+        return _whisker_failure(error.status, str(error))
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         refused = failure(405, f"{request.method} is not answered here; {allowed} is")
@@ -157,7 +155,14 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
         if PREPARED in request and request.transport is not None:
             # Part of the answer is on its way: only a broken connection says that it is not all.
             request.transport.abort()
+        if request.path.startswith("/whisker-backend/"):
+            return _whisker_failure(500, "Internal Server Error")
         return failure(500, "the hub failed; its log says why")
+
+
+def _whisker_failure(status: int, message: str) -> web.Response:
+    body = msgspec.json.encode({"error": message}) + b"\n"
+    return web.Response(status=status, body=body, headers={"Content-Type": JSON})
 
 
 class Page:
