@@ -153,7 +153,7 @@ def test_the_flow_api_answers_readers_of_the_aggregator(filled: RealHub) -> None
             pb.StatisticsRequest(start_time_gte=-300, time_series=True), timeout=10
         )
         [result] = list(counts)
-        assert (list(result.denied_in), result.policy.trigger.name) == ([3], "facts")
+        assert (list(result.denied_in), result.policy.name) == ([3], "facts")
 
 
 def test_flows_can_be_sent_one_by_one_as_calicos_agents_do(real_hub: RealHub) -> None:

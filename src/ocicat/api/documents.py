@@ -82,6 +82,13 @@ def flows_of(found: Iterable[Found], bucket_ns: int | None = None) -> list[Flow]
     return sorted(joined.values(), key=lambda flow: (-flow.start_ns, identity(flow.key)))
 
 
+def edged(flow: Flow) -> Flow:
+    """Return a flow with the outer edges of its buckets, which is what lists of the flow API give (§4.3)."""
+    begin = flow.start_ns // BUCKET_NS * BUCKET_NS
+    end = max(-(-flow.end_ns // BUCKET_NS) * BUCKET_NS, begin + BUCKET_NS)
+    return msgspec.structs.replace(flow, start_ns=begin, end_ns=end)
+
+
 def buckets_of(records: Iterable[FlowRecord]) -> list[Flow]:
     """Return records as flows of the 15 s bucket that each belongs to, one for each key.
 

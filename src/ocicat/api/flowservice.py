@@ -10,7 +10,7 @@ from typing import Any, Final
 import grpc
 
 from ocicat.api import whisker
-from ocicat.api.documents import Flow, buckets_of, flows_of
+from ocicat.api.documents import Flow, buckets_of, edged, flows_of
 from ocicat.api.moments import BUCKET_NS, instant, window_of
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
@@ -61,7 +61,7 @@ class FlowService:
             field = SORTS[sorts[0]]
             flows.sort(key=lambda flow: (str(getattr(flow.key, field)), self._number(flow.key)))
         meta, page = _paged(flows, request.page, request.page_size)
-        return pb.FlowListResult(meta=meta, flows=map(self._result, page))
+        return pb.FlowListResult(meta=meta, flows=map(self._result, map(edged, page)))
 
     async def Stream(  # noqa: N802
         self, request: pb.FlowStreamRequest, context: Any

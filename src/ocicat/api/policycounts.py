@@ -28,9 +28,10 @@ class Group(msgspec.Struct, frozen=True):
     """Direction and index, where rules are told apart."""
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
-        """By what groups are in order: tier, namespace, name, rule."""
-        return (self.tier, self.namespace, self.name, str(self.rule))
+    def place(self) -> tuple[str, str, str, str, str, int]:
+        """By what groups are in order: tier, namespace, name, kind, direction, rule."""
+        reporter, index = self.rule or ("", 0)
+        return (self.tier, self.namespace, self.name, self.kind.value, str(reporter), index)
 
 
 def groups_of(key: FlowKey, *, by_rule: bool) -> list[tuple[Group, Hit]]:

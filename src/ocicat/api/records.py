@@ -98,11 +98,19 @@ def hit_message(hit: Hit) -> pb.PolicyHit:
         rule_index=hit.rule_index,
     )
     if (trigger := hit.trigger) is not None:
-        message.trigger.kind = _KINDS[trigger.kind]
-        message.trigger.namespace = trigger.namespace
-        message.trigger.name = trigger.name
-        message.trigger.tier = trigger.tier
+        named = policy_message(trigger.kind, trigger.namespace, trigger.name, trigger.tier)
+        message.trigger.CopyFrom(named)
     return message
+
+
+def policy_message(
+    kind: HitKind, namespace: str, name: str, tier: str, action: Action | None = None, rule_index: int = 0
+) -> pb.PolicyHit:
+    """Return the message that names a policy, or one of its rules with what it does."""
+    number = pb.ActionUnspecified if action is None else _ACTIONS[action]
+    return pb.PolicyHit(
+        kind=_KINDS[kind], namespace=namespace, name=name, tier=tier, action=number, rule_index=rule_index
+    )
 
 
 # --- from the wire ------------------------------------------------------------------------------------------

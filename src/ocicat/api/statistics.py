@@ -14,9 +14,9 @@ from ocicat.api.policycounts import VERBS, Group, groups_of
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
 from ocicat.api.protofilters import policy_document
-from ocicat.api.records import hit_message
-from ocicat.api.whiskerfilters import BadFiltersError, filter_of
-from ocicat.model.flow import Hit, Reporter
+from ocicat.api.records import policy_message
+from ocicat.api.whiskerfilters import filter_of
+from ocicat.model.flow import Action, Reporter
 from ocicat.model.flowfilter import EVERYTHING, Filter, hit_test
 from ocicat.model.record import FlowCounts, FlowKey
 from ocicat.ports.flowhub import FlowHub, Found
@@ -40,10 +40,15 @@ class StatisticsService:
     ) -> AsyncIterator[pb.StatisticsResult]:
         """Send one result for each policy or rule that decided something in the window."""
         try:
-            window = window_of(request.start_time_gte, request.start_time_lt, self._hub.now_ns())
+            pb.StatisticType.Name(request.type), pb.StatisticsGroupBy.Name(request.group_by)
             wanted = _wanted(request)
-        except (BadFiltersError, ValueError) as error:
+        except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
+        try:
+            window = window_of(request.start_time_gte, request.start_time_lt, self._hub.now_ns())
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
             raise
         found = await self._hub.found(window, wanted, BUCKET_NS)
         results = results_of(found, request, wanted)
@@ -67,18 +72,18 @@ def results_of(
     """Return the results of sums by bucket, in order of tier, namespace, name and rule."""
     matches = hit_test(wanted)
     sums: dict[Group, dict[int, dict[str, int]]] = {}
-    samples: dict[Group, Hit] = {}
+    actions: dict[Group, Action] = {}
     for item in found:
         x = item.start_ns // BUCKET_NS * (BUCKET_NS // NS) if request.time_series else 0
         for group, hit in groups_of(item.variant.key, by_rule=request.group_by == pb.PolicyRule):
             if not matches(hit):
                 continue
-            samples.setdefault(group, hit)
+            actions.setdefault(group, hit.action)
             point = sums.setdefault(group, {}).setdefault(x, dict.fromkeys(_SERIES, 0))
             for way, count in _counts(item.variant.key, item.counts, request.type):
                 point[f"{VERBS[hit.action]}_{way}"] += count
     ordered = sorted(sums, key=lambda group: group.place)
-    return [_result(group, samples[group], sums[group], request) for group in ordered]
+    return [_result(group, actions[group], sums[group], request) for group in ordered]
 
 
 def _counts(key: FlowKey, counts: FlowCounts, kind: int) -> list[tuple[str, int]]:
@@ -89,15 +94,19 @@ def _counts(key: FlowKey, counts: FlowCounts, kind: int) -> list[tuple[str, int]
 
 
 def _result(
-    group: Group, hit: Hit, points: dict[int, dict[str, int]], request: pb.StatisticsRequest
+    group: Group, action: Action, points: dict[int, dict[str, int]], request: pb.StatisticsRequest
 ) -> pb.StatisticsResult:
-    direction = pb.Any
+    """Name the policy itself, also where the end of its tier counts for it; with rules, the rule too."""
+    named = (group.kind, group.namespace, group.name, group.tier)
+    policy, direction = policy_message(*named), pb.Any
     if group.rule is not None:
-        direction = pb.Ingress if group.rule[0] is Reporter.DST else pb.Egress
+        reporter, index = group.rule
+        policy = policy_message(*named, action, index)
+        direction = pb.Ingress if reporter is Reporter.DST else pb.Egress
     moments = sorted(points)
     series = {name: [points[x][name] for x in moments] for name in _SERIES}
     return pb.StatisticsResult(
-        policy=hit_message(hit),
+        policy=policy,
         direction=direction,
         group_by=request.group_by,
         type=request.type,

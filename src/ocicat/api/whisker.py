@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, flows_of, shown_name, whisker
+from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, edged, flows_of, shown_name, whisker
 from ocicat.api.moments import instant, window_of
 from ocicat.api.sight import REVIEW_S, seen_hub, sight_of
 from ocicat.api.sse import Events
@@ -32,6 +32,8 @@ SORTS: Final = {
     "SourceName": "source_name",
     "SourceNamespace": "source_namespace",
 }
+UNSORTED: Final = ("DestType", "SourceType")
+"""Orders that have a name, and that no aggregator knows (§4.3)."""
 HINTS: Final = (
     "DestName",
     "SourceName",
@@ -64,15 +66,17 @@ class WhiskerApi:
     async def flows(self, request: web.Request) -> web.StreamResponse:
         """`GET /flows`: a list, or an event stream with `watch=true`."""
         filter_ = _filters(request.query)
-        start = _seconds(request.query, "startTimeGte")
+        start = _integer(request.query, "startTimeGte")
         if request.query.get("watch") == "true":
             return await self._watch(request, filter_, start)
-        end = _seconds(request.query, "startTimeLt")
+        end = _integer(request.query, "startTimeLt")
+        for name in ("page", "pageSize"):
+            _integer(request.query, name)  # read, and not used: a list is whole
         hub = seen_hub(self._hub, request)
         flows = await _listed(hub, filter_, start, end, request.query.getall("sortBy", []))
         body = {
             "total": {"totalPages": int(bool(flows)), "totalResults": len(flows)},
-            "items": list(map(whisker, flows)),
+            "items": [whisker(edged(flow)) for flow in flows],
         }
         return web.Response(body=msgspec.json.encode(body), headers={"Content-Type": JSON})
 
@@ -106,8 +110,8 @@ class WhiskerApi:
         hub = seen_hub(self._hub, request)
         kinds = hub.variants(hub.matcher(_filters(request.query)))
         values = sorted({value for _, variant in kinds for value in _hints(kind, variant.key)})
-        size = _seconds(request.query, "pageSize")
-        page = _seconds(request.query, "page")
+        size = _integer(request.query, "pageSize")
+        page = max(_integer(request.query, "page"), 0)
         shown = values[page * size : (page + 1) * size] if size > 0 else values
         pages = -(-len(values) // size) if size > 0 else int(bool(values))
         body = {
@@ -118,6 +122,10 @@ class WhiskerApi:
 
 
 async def _listed(hub: FlowHub, filter_: Filter, start: int, end: int, sorts: list[str]) -> list[Flow]:
+    for sort in sorts:
+        if sort not in (*SORTS, *UNSORTED):
+            allowed = ", ".join((*SORTS, *UNSORTED))
+            raise WhiskerError(400, f"failed to decode sortBy: unknown order {sort!r}, allowed: {allowed}")
     if len(sorts) > 1 or not set(sorts) <= SORTS.keys():
         raise WhiskerError(500, "Internal Server Error")
     try:
@@ -141,7 +149,7 @@ def _filters(query: Mapping[str, str]) -> Filter:
         raise WhiskerError(400, str(error)) from error
 
 
-def _seconds(query: Mapping[str, str], name: str) -> int:
+def _integer(query: Mapping[str, str], name: str) -> int:
     text = query.get(name) or "0"
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise WhiskerError(400, f"failed to decode {name}: {text!r} is not an integer")

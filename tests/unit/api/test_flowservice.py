@@ -354,7 +354,7 @@ async def test_statistics_of_one_policy_and_of_none() -> None:
     async with serving() as served:
         await served.hub.take([judged(0, Action.ALLOW, start_ns=ago(9)), denied_record(start_ns=ago(9))])
         [result] = await counted(served, policy_match=pb.PolicyMatch(name=b"facts"))
-        assert result.policy.trigger.name == "facts"
+        assert result.policy.name == "facts"
         call = served.statistics.List(
             pb.StatisticsRequest(policy_match=pb.PolicyMatch(name=b"other")), timeout=20
         )
