@@ -1,4 +1,4 @@
-"""How fast the hub takes flows and gives them back: into the store, through gRPC, out to readers and screens.
+"""How fast the hub takes flows and hands them on: into the store, through gRPC, out to live readers.
 
 Flows are made up: kinds of flows between 300 workloads in 20 namespaces, a twentieth of them denied. The
 store has files on this machine's disk, and every commit waits for it. One process is hub and sender, so that
@@ -7,7 +7,6 @@ what gRPC costs is counted for both. Latency is from handing a record to the hub
 
 import asyncio
 import random
-import resource
 import shutil
 import statistics
 import tempfile
@@ -17,34 +16,37 @@ from pathlib import Path
 
 import grpc.aio
 import msgspec
+from aiohttp import web
 
 from benchmarks.report import Table
-from ocicat.api.asking import Question
 from ocicat.api.collector import Collector
-from ocicat.api.documents import flows_of
-from ocicat.api.flowpages import grouped
+from ocicat.api.health import Health
 from ocicat.api.proto import flows_pb2 as pb
 from ocicat.api.proto import flows_pb2_grpc as stubs
 from ocicat.api.records import flow_of
-from ocicat.api.views import graph, step_of, timeseries, top
+from ocicat.api.rest import FlowApi
+from ocicat.api.web import Access, application
+from ocicat.api.whisker import WhiskerApi
 from ocicat.app.clock import SystemClock
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.model.flow import Action, Hit, HitKind, Reporter
-from ocicat.model.flowfilter import EVERYTHING, parse
 from ocicat.model.record import EndType, FlowCounts, FlowKey, FlowRecord
-from ocicat.ports.flowstore import Row, Window
+from ocicat.ports.flowstore import Row
+from ocicat.ports.policyview import NoPolicy
 
 NS = 1_000_000_000
 KINDS = 5_000
-ROWS = 1_000_000
 BATCH = 1_000
-QUESTIONS = 30
+DEAD = 100
+ROUNDS = 3
+FILL, TAKEN = 60, 100
+"""Batches before and while it is measured."""
 
 
 def measure() -> list[Table]:
     """Run everything; takes a minute or two."""
-    return [asyncio.run(ingest()), asyncio.run(latency()), asyncio.run(questions())]
+    return [asyncio.run(part()) for part in (ingest, latency, dead_readers)]
 
 
 # --- what is stored -----------------------------------------------------------------------------------------
@@ -253,90 +255,50 @@ async def latencies(folder: Path, records: list[FlowRecord], load: int) -> list[
     return found
 
 
-# --- out ----------------------------------------------------------------------------------------------------
-
-
-async def questions() -> Table:
-    """What the screens ask, with a million rows in the last day, while flows come in."""
+async def dead_readers() -> Table:
+    """What readers that do not read cost senders: the whole hub, over HTTP, with and without them."""
     records = kinds(KINDS)
+    rounds = [(await taken(records, 0), await taken(records, DEAD)) for _ in range(ROUNDS)]
+    without, with_them = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = statistics.median(slow / fast for fast, slow in rounds)
+    rows = [
+        ["records taken, nobody reads", f"{without:,.0f}/s"],
+        [f"records taken, {DEAD} streams are open that nobody reads", f"{with_them:,.0f}/s"],
+        ["ratio, the median of the rounds'", f"{ratio:.2f}"],
+    ]
+    return Table("Hub: dead readers", ["what", "figure"], rows)
+
+
+async def taken(records: list[FlowRecord], readers: int) -> float:
+    """Return records per second that a hub takes in batches, with streams that nobody reads."""
     with Folder() as folder:
         store = DuckStore(folder)
-        hub = Hub(store, SystemClock())
-        now = time.time_ns()
-        numbers = [store.number_of(record.variant) for record in records]
-        for minute in range(ROWS // KINDS):
-            start = now - (minute + 1) * 7 * 60 * NS
-            store.append(
-                [
-                    Row(number, start, start + NS, record.counts, minute * KINDS + place)
-                    for place, (number, record) in enumerate(zip(numbers, records, strict=True))
-                ]
-            )
+        clock = SystemClock()
+        hub = Hub(store, clock)
+        handlers = FlowApi(hub, NoPolicy(), ""), WhiskerApi(hub), Health(hub, Collector(hub.take, clock))
+        runner = web.AppRunner(application(*handlers, None, Access(), clock), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        connections = [await asyncio.open_connection("127.0.0.1", port, limit=4096) for _ in range(readers)]
+        for _, writer in connections:
+            writer.write(b"GET /api/v1/flows/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await push(hub, records, FILL)  # until what sockets hold and what may wait is full
+        began = time.perf_counter()
+        await push(hub, records, TAKEN)
+        lasted = time.perf_counter() - began
+        for _, writer in connections:
+            writer.close()
+        await runner.cleanup()
         store.close()
-        store = DuckStore(folder)
-        hub = Hub(store, SystemClock())
-        size = store.stats().bytes
-        stopped = False
-
-        async def press() -> None:
-            while not stopped:
-                await hub.take(timed(records[:1000], time.time_ns()))
-                await asyncio.sleep(0.2)
-
-        pressing = asyncio.create_task(press())
-        rows = [(name, spread([await once(ask) for _ in range(QUESTIONS)])) for name, ask in asked(hub)]
-        stopped = True
-        await pressing
-        store.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rows.append(("disk per row", f"{size / ROWS:.0f} B"))
-    rows.append(("peak memory of the process, senders included", f"{peak:,.0f} MB"))
-    return Table(
-        f"Hub: questions over {ROWS:,} rows of a day, {KINDS:,} kinds of flows",
-        ["what", "figure"],
-        list(map(list, rows)),
-    )
+    return TAKEN * BATCH / lasted
 
 
-def asked(hub: Hub) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
-    """Return what the screens ask, by name."""
-
-    def window(hours: float) -> Window:
-        return Window(hub.now_ns() - int(hours * 3600 * NS), hub.now_ns() + NS)
-
-    denied = parse("action=Deny")
-
-    async def recent_denied() -> object:
-        return flows_of(await hub.found(window(1), denied))
-
-    async def page() -> object:
-        return await grouped(hub, Question(window(1), EVERYTHING, 500, 0), "connection")
-
-    async def talkers() -> object:
-        return top(await hub.found(window(24), EVERYTHING), "pair", "bytes", 10)
-
-    async def series() -> object:
-        day = window(24)
-        step = step_of(day, 60)
-        return timeseries(await hub.found(day, EVERYTHING, step), day, step, "action")
-
-    async def whole_graph() -> object:
-        return graph(await hub.found(window(24), EVERYTHING), None)
-
-    return [
-        ("denied flows of the last hour", recent_denied),
-        ("first page of the flows screen, last hour", page),
-        ("top talkers over 24 h", talkers),
-        ("series by action over 24 h", series),
-        ("service graph over 24 h", whole_graph),
-    ]
-
-
-async def once(ask: Callable[[], Awaitable[object]]) -> float:
-    """Return how long a question takes, in seconds."""
-    began = time.perf_counter()
-    await ask()
-    return time.perf_counter() - began
+async def push(hub: Hub, records: list[FlowRecord], batches: int) -> None:
+    """Hand batches to the hub, one after another."""
+    for number in range(batches):
+        start = number * BATCH % KINDS
+        await hub.take(timed(records[start : start + BATCH], time.time_ns()))
 
 
 def spread(found: list[float]) -> str:

@@ -34,24 +34,24 @@ class Events:
         await self._response.prepare(self._request)
         beating = asyncio.create_task(self._beat())
         try:
-            with contextlib.suppress(ConnectionResetError):
+            with contextlib.suppress(ConnectionError):
                 await self._write(b"retry: 2000\n\n")
                 yield self._response
         finally:
             beating.cancel()
 
     async def send(self, data: bytes, *, event: str = "", position: str = "") -> None:
-        """Send one event; `data` is one line. Raises ConnectionResetError when the reader has left."""
+        """Send one event; `data` is one line. Raises ConnectionError when the reader has left."""
         head = (f"id: {position}\n" if position else "") + (f"event: {event}\n" if event else "")
         await self._write(head.encode() + b"data: " + data + b"\n\n")
 
     async def send_all(self, data: Iterable[bytes]) -> None:
-        """Send events without name or position, in one piece. Raises ConnectionResetError."""
+        """Send events without name or position, in one piece. Raises ConnectionError."""
         if body := b"".join(b"data: " + one + b"\n\n" for one in data):
             await self._write(body)
 
     async def _beat(self) -> None:
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionError):
             while True:
                 await asyncio.sleep(HEARTBEAT_S)
                 await self._write(b": alive\n\n")
