@@ -160,5 +160,6 @@ def token_of(request: web.Request, sessions: Sessions) -> str:
     header = request.headers.get("Authorization")
     if header is not None:
         scheme, _, given = header.partition(" ")
-        return given.strip() if scheme.lower() == "bearer" else ""
+        # No token has other characters, and what is no text cannot be compared.
+        return given.strip() if scheme.lower() == "bearer" and given.isascii() else ""
     return sessions.token(request.cookies.get(COOKIE, ""))

@@ -177,7 +177,7 @@ class Page:
         wanted = request.match_info["path"]
         if wanted.startswith("api/"):
             return failure(404, f"there is no path /{wanted}; /api/v1/openapi.json has those that are")
-        if wanted.startswith("whisker-backend/"):
+        if wanted.startswith("whisker-backend/") or "\0" in wanted:
             return web.Response(status=404, text="404 page not found\n")
         if self._folder is None:
             text = (

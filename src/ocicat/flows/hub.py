@@ -119,8 +119,9 @@ class Hub:
         Returns how many files were joined, and how many are gone. To be called now and then.
         """
         now = self._clock.now_ns()
-        joined = await asyncio.to_thread(self._store.roll, now)
-        return joined, await asyncio.to_thread(self._store.retain, now - keep_ns, most_bytes)
+        # What is forgotten makes room for joining the rest.
+        gone = await asyncio.to_thread(self._store.retain, now - keep_ns, most_bytes)
+        return await asyncio.to_thread(self._store.roll, now), gone
 
     def lost(self, node: str, records: int, reason: str) -> None:
         """Note that a node gave records up."""

@@ -1,5 +1,6 @@
 """Who may ask the hub, and what goes out with every answer. Source: docs/explanation/console-api.md."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ async def test_only_our_own_names_and_pages_are_answered(headers: dict[str, str]
         for path in ("/api/v1/status", "/whisker-backend/flows", "/"):
             async with app.client.get(path, headers=headers) as answer:
                 assert (answer.status if path != "/" else status) == status, path
+
+
+async def test_what_is_no_text_is_no_token_and_no_path() -> None:
+    """Bytes that are no UTF-8 reach a handler as surrogates; they are refused, not a mistake of ours."""
+    async with serving(access=Access(door=TokenDoor(TOKEN))) as app:
+        for path, wanted in (("/api/v1/status", b" 401 "), ("/%00", b" 404 ")):
+            url = app.client.make_url("/")
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(b"GET %s HTTP/1.0\r\nHost: localhost\r\n" % path.encode())
+            token = b"\xff\xfe" if wanted == b" 401 " else TOKEN.encode()
+            writer.write(b"Authorization: Bearer %s\r\n\r\n" % token)
+            assert wanted in await reader.readline()
+            writer.close()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocicat.flows.hub import Hub
+from ocicat.flows.store import segments
 from ocicat.flows.store.duck import DAY_NS, HOUR_NS, DuckStore
 from ocicat.model.record import FlowCounts
 from ocicat.ports.flowstore import Row, Window
@@ -58,6 +59,29 @@ def files(folder: Path) -> list[str]:
 
 def total(store: DuckStore, window: Window = ALL) -> int:
     return sum(row.counts.bytes_in for row in store.sums(window, None))
+
+
+def test_joining_that_fails_changes_nothing_and_can_be_done_later(
+    store: DuckStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(rows(0, 60))
+    store.roll(T0)
+    there = files(tmp_path)
+
+    def full(_folder: Path) -> None:
+        raise OSError(28, os.strerror(28))
+
+    for broken in ("_create", "_flush"):
+        with monkeypatch.context() as patch:
+            patch.setattr(segments, broken, lambda *_: full(tmp_path))
+            with pytest.raises(OSError, match="No space left"):
+                store.roll(T0 + 2 * HOUR_NS)
+        assert total(store) == 60
+        assert not list(tmp_path.glob("*.new*"))
+    assert set(there) <= set(files(tmp_path))
+    store.roll(T0 + 2 * HOUR_NS)
+    assert total(store) == 60
+    assert "flows-000001-000001-15.duckdb" in files(tmp_path)
 
 
 def test_an_hour_ends_its_file_and_makes_it_windows_of_15_s(store: DuckStore, tmp_path: Path) -> None:

@@ -151,10 +151,15 @@ def _goldmane(settings: HubSettings) -> FlowServer:
 
 
 async def _age(hub: Hub, settings: HubSettings) -> None:
+    """Keep the store's age and size as set. What fails, as on a full disk, is told and tried again."""
     while True:
-        joined, gone = await hub.age(int(settings.keep_hours * NS_PER_H), settings.keep_bytes or None)
-        if joined or gone:
-            log.info("store.aged", files_joined=joined, files_forgotten=gone)
+        try:
+            joined, gone = await hub.age(int(settings.keep_hours * NS_PER_H), settings.keep_bytes or None)
+        except Exception as error:
+            log.exception("store.not_aged", reason=str(error))
+        else:
+            if joined or gone:
+                log.info("store.aged", files_joined=joined, files_forgotten=gone)
         await asyncio.sleep(AGE_S)
 
 

@@ -131,24 +131,12 @@ class Segments:
         return segment
 
     def roll(self, old: list[Segment], step_s: int) -> Segment:
-        """Replace segments, neighbours, by one with their rows in windows of `step_s`."""
+        """Replace segments, neighbours, by one with their rows in windows of `step_s`.
+
+        Where that fails, for example for want of room, nothing is changed. Raises duckdb.Error, OSError.
+        """
         new = Segment(old[0].first, old[-1].last, step_s)
-        path = self._folder / f"{new.name}.new"
-        cursor = self._database.cursor()
-        attach(self._database, path, "making")
-        _create(cursor, "making")
-        step = step_s * NS
-        counts = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
-        cursor.execute(
-            f"INSERT INTO making.flows SELECT variant, start_ns // {step} * {step} AS start, "  # noqa: S608
-            f"max(greatest(end_ns, start_ns // {step} * {step} + {step})), {counts}, 0 FROM {union(old)} "
-            "GROUP BY variant, start ORDER BY start, variant"
-        )
-        reached = max(segment.last_position for segment in old)
-        cursor.execute(f"INSERT INTO making.about VALUES ({reached})")  # noqa: S608
-        cursor.execute("DETACH making")
-        path.rename(self._folder / new.name)
-        _flush(self._folder)
+        self._join(old, new)
         self._attach(new)
         with self._lock:
             self._all = sorted(
@@ -156,6 +144,29 @@ class Segments:
             )
         self._retire(old)
         return new
+
+    def _join(self, old: list[Segment], new: Segment) -> None:
+        """Write the file of `new`, whole or not at all."""
+        path = self._folder / f"{new.name}.new"
+        step = new.step_s * NS
+        counts = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
+        reached = max(segment.last_position for segment in old)
+        try:
+            with attached_or_not(self._database, path, "making") as cursor:
+                _create(cursor, "making")
+                cursor.execute(
+                    f"INSERT INTO making.flows SELECT variant, start_ns // {step} * {step} AS start, "  # noqa: S608
+                    f"max(greatest(end_ns, start_ns // {step} * {step} + {step})), {counts}, 0 "
+                    f"FROM {union(old)} GROUP BY variant, start ORDER BY start, variant"
+                )
+                cursor.execute(f"INSERT INTO making.about VALUES ({reached})")  # noqa: S608
+            self._database.cursor().execute("DETACH making")
+            path.rename(self._folder / new.name)
+            _flush(self._folder)
+        except BaseException:
+            for left in self._folder.glob(f"{path.name}*"):
+                left.unlink(missing_ok=True)
+            raise
 
     def drop(self, segment: Segment) -> None:
         """Forget a segment."""
@@ -184,18 +195,30 @@ class Segments:
             path.unlink(missing_ok=True)
 
     def _attach(self, segment: Segment) -> None:
-        path = self._folder / segment.name
-        attach(self._database, path, segment.alias)
-        cursor = self._database.cursor()
-        _create(cursor, segment.alias)
-        found = cursor.execute(
-            f"SELECT count(*), min(start_ns), max(start_ns), max(position) FROM {segment.alias}.flows"  # noqa: S608
-        ).fetchone()
-        reached = cursor.execute(f"SELECT max(last_position) FROM {segment.alias}.about").fetchone()  # noqa: S608
+        with attached_or_not(self._database, self._folder / segment.name, segment.alias) as cursor:
+            _create(cursor, segment.alias)
+            found = cursor.execute(
+                f"SELECT count(*), min(start_ns), max(start_ns), max(position) FROM {segment.alias}.flows"  # noqa: S608
+            ).fetchone()
+            reached = cursor.execute(f"SELECT max(last_position) FROM {segment.alias}.about").fetchone()  # noqa: S608
         if found is not None and found[0]:
             segment.rows = found[0]
             segment.widen(found[1], found[2])
             segment.last_position = max(found[3], (reached or (0,))[0] or 0)
+
+
+@contextlib.contextmanager
+def attached_or_not(
+    database: duckdb.DuckDBPyConnection, path: Path, alias: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Attach a file, and yield a cursor to fill it; where that fails it is not attached any more."""
+    attach(database, path, alias)
+    try:
+        yield database.cursor()
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            database.cursor().execute(f"DETACH {alias}")
+        raise
 
 
 def attach(database: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
