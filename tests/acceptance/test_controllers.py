@@ -202,6 +202,32 @@ def test_daemon_sets_have_a_pod_on_every_node(here):
     assert sorted(nodes) == ["node-a", "node-b"]
 
 
+@pytest.mark.parametrize("kind", ["statefulset", "daemonset"])
+def test_earlier_templates_are_shown_and_come_back(here, kind):
+    text = (
+        STATEFUL
+        if kind == "statefulset"
+        else STATEFUL.replace("StatefulSet", "DaemonSet").replace("  serviceName: db\n  replicas: 3\n", "")
+    )
+
+    def images():
+        here(f"rollout status {kind}/db --timeout=30s")
+        return set(here("get pods -l app=db -o jsonpath={.items[*].spec.containers[0].image}").split())
+
+    here("apply -f -", text)
+    eventually(images, {"one"})
+    here(f"annotate {kind}/db kubernetes.io/change-cause=newer")
+    here(f"set image {kind}/db db=two")
+    eventually(images, {"two"})
+    history = [line.split() for line in here(f"rollout history {kind}/db").splitlines()[2:] if line]
+    assert history == [["1", "<none>"], ["2", "newer"]]
+    assert "one" in here(f"rollout history {kind}/db --revision=1")
+    assert here(f"rollout undo {kind}/db") == f"{kind}.apps/db rolled back\n"
+    eventually(images, {"one"})
+    history = [line.split()[0] for line in here(f"rollout history {kind}/db").splitlines()[2:] if line]
+    assert history == ["2", "3"], "the one that came back is the newest"
+
+
 @pytest.mark.parametrize(("image", "condition"), [("succeeds", "complete"), ("fails", "failed")])
 def test_jobs_end(here, image, condition):
     here(f"create job work --image={image}")

@@ -3,6 +3,7 @@
 from ocicat.cluster.controllers.actions import Action, Change, Create, Remove, Thing
 from ocicat.cluster.controllers.known import Known
 from ocicat.cluster.controllers.replicaset import pod_of
+from ocicat.cluster.controllers.revisions import HASH, recorded
 from ocicat.cluster.controllers.scheduler import why_not
 from ocicat.cluster.controllers.things import (
     changed,
@@ -17,7 +18,6 @@ from ocicat.cluster.controllers.things import (
     status_of,
 )
 
-HASH = "controller-revision-hash"
 _TOLERATED = (
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",
@@ -43,6 +43,7 @@ def reconcile(known: Known, daemonset: Thing, now_ns: int) -> list[Action]:
         if node not in nodes:
             actions += [Remove(pod) for pod in there if not is_going(pod)]
     actions += _outdated(daemonset, pods, hashed, len(nodes))
+    actions += recorded(known, daemonset, hashed, pods)
     return actions + _status(daemonset, pods, nodes, hashed)
 
 

@@ -37,6 +37,7 @@ WATCHED: Final[dict[str, Kind]] = {
         _kind("apps", "v1", "ReplicaSet", "replicasets"),
         _kind("apps", "v1", "StatefulSet", "statefulsets"),
         _kind("apps", "v1", "DaemonSet", "daemonsets"),
+        _kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
         _kind("batch", "v1", "Job", "jobs"),
         _kind("batch", "v1", "CronJob", "cronjobs"),
     )

@@ -1,10 +1,9 @@
 """StatefulSets: pods with ordinals, made in order, taken away from the highest."""
 
-from typing import Final
-
 from ocicat.cluster.controllers.actions import Action, Change, Create, Remove, Thing
 from ocicat.cluster.controllers.known import Known
 from ocicat.cluster.controllers.replicaset import pod_of
+from ocicat.cluster.controllers.revisions import HASH, recorded
 from ocicat.cluster.controllers.things import (
     changed,
     digest,
@@ -17,8 +16,6 @@ from ocicat.cluster.controllers.things import (
     status_of,
 )
 
-REVISION: Final = "controller-revision-hash"
-
 
 def reconcile(known: Known, statefulset: Thing, now_ns: int) -> list[Action]:
     """Return the next pods to create or delete, and the status. Without order they go all at once."""
@@ -30,6 +27,7 @@ def reconcile(known: Known, statefulset: Thing, now_ns: int) -> list[Action]:
     revision = f"{name_of(statefulset)}-{digest(spec.get('template') or {})}"
     in_order = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
     actions = _next(statefulset, pods, wanted, revision, in_order=in_order)
+    actions += recorded(known, statefulset, revision, list(pods.values()))
     return actions + _status(statefulset, pods, revision)
 
 
@@ -62,7 +60,7 @@ def _outdated(statefulset: Thing, pods: dict[str, Thing], wanted: list[str], rev
     if any(is_going(pod) or not is_ready(pod) for pod in pods.values()):
         return []
     for name in reversed(wanted[first:]):
-        if name in pods and labels_of(pods[name]).get(REVISION) != revision:
+        if name in pods and labels_of(pods[name]).get(HASH) != revision:
             return [Remove(pods[name])]
     return []
 
@@ -78,7 +76,7 @@ def _pod(statefulset: Thing, name: str, revision: str) -> Thing:
         **labels_of(pod),
         "statefulset.kubernetes.io/pod-name": name,
         "apps.kubernetes.io/pod-index": str(_ordinal(name)),
-        REVISION: revision,
+        HASH: revision,
     }
     metadata = {**pod["metadata"], "generateName": f"{name_of(statefulset)}-", "labels": labels}
     spec = {**pod["spec"], "hostname": name, "subdomain": spec_of(statefulset).get("serviceName", "")}
@@ -86,7 +84,7 @@ def _pod(statefulset: Thing, name: str, revision: str) -> Thing:
 
 
 def _status(statefulset: Thing, pods: dict[str, Thing], revision: str) -> list[Action]:
-    updated = [pod for pod in pods.values() if labels_of(pod).get(REVISION) == revision]
+    updated = [pod for pod in pods.values() if labels_of(pod).get(HASH) == revision]
     ready = sum(is_ready(pod) for pod in pods.values())
     before = status_of(statefulset)
     done = len(updated) == len(pods) and ready == len(pods)
