@@ -53,7 +53,7 @@ def test_a_node_that_is_killed_finds_its_pods_as_they_were(alone: PodCluster) ->
         alone.ready(name)
     eventually(lambda: alone.status("done")["phase"], "Succeeded")
     before = alone("get pods -o jsonpath='{.items[*].status.containerStatuses[*].containerID}'")
-    os.kill(alone.pid("nodeprocess"), signal.SIGKILL)
+    alone.kill("nodeprocess")
     alone("delete pod goes --wait=false")
     eventually(lambda: "the node node-1 ended with code 137 and is started again" in alone.log.read_text())
     eventually(lambda: "goes" in alone("get pods -o name"), False)

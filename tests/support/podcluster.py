@@ -1,6 +1,7 @@
 """A cluster of two nodes for the tests of pods, and what they do with it."""
 
 import itertools
+import os
 import re
 import signal
 import subprocess
@@ -81,6 +82,10 @@ class PodCluster:
         """The one process of this cluster whose command line has these words."""
         (found,) = [pid for pid in descendants(self.process.pid) if words in command_line(pid)]
         return found
+
+    def kill(self, words: str) -> None:
+        """`kill -9` the one process of this cluster whose command line has these words."""
+        os.kill(self.pid(words), signal.SIGKILL)
 
 
 def up(folder: Path, name: str, *options: str) -> tuple[PodCluster, Path]:

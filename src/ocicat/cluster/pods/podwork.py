@@ -21,7 +21,7 @@ from ocicat.cluster.pods.status import Verdict, pod_status
 from ocicat.cluster.resources.times import seconds_since_1970
 
 log: Final = structlog.get_logger("ocicat.node")
-REFRESH_S: Final = 30.0
+REFRESH_S: Final = 20.0
 """How often what volumes hold of ConfigMaps and the like is read anew; tokens are renewed then too."""
 PROGRAMMED_S: Final = 5.0
 """How long a pod waits for its packets to be let through before its containers start anyway."""
