@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ocicat.cluster.controllers import (
     accounts,
+    aggregation,
     cronjob,
     deployment,
     endpoints,
@@ -19,6 +20,7 @@ from ocicat.cluster.controllers import (
 )
 from ocicat.cluster.controllers.actions import Again, Change, Create, Remove, Say
 from ocicat.cluster.controllers.events import event_of
+from ocicat.cluster.controllers.interest import interested
 from ocicat.cluster.controllers.known import Known, seen
 from ocicat.cluster.controllers.things import NS, digest, first_to_go, instant, selects, timestamp
 
@@ -228,6 +230,27 @@ def test_a_rollout_keeps_its_limits_and_ends(data, replicas, surge, missing):
     assert counts["two"]["status"]["availableReplicas"] == replicas
     assert counts["one"]["spec"]["replicas"] == 0
     assert not rollout.step()
+
+
+# --- aggregated roles ---------------------------------------------------------------------------------------
+
+
+def a_role(name, *rules, **more):
+    body = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": list(rules)}
+    return {**body, "metadata": {"name": name, "uid": name, "labels": more.pop("labels", {})}, **more}
+
+
+def test_an_aggregated_role_shows_the_rules_that_it_selects():
+    one, two = ({"verbs": ["get"], "apiGroups": [""], "resources": [what]} for what in ("pods", "nodes"))
+    marked = {"to-view": "true"}
+    selectors = {"clusterRoleSelectors": [{"matchLabels": marked}]}
+    whole = a_role("view", two, aggregationRule=selectors)
+    there = known(whole, a_role("a", one, labels=marked), a_role("b", one, labels=marked), a_role("c", two))
+    assert aggregation.reconcile(there, whole, NOW) == [Change(whole, {"rules": [one]})]
+    fresh = a_role("view", one, aggregationRule=selectors)
+    assert aggregation.reconcile(there, fresh, NOW) == []
+    assert aggregation.reconcile(there, a_role("c", two), NOW) == []
+    assert whole in interested(there, a_role("a", one, labels=marked))
 
 
 # --- Services -----------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ def interested(known: Known, thing: Thing) -> Iterator[Thing]:
             yield from _one(known, "Service", namespace_of(thing), labels_of(thing).get(SERVICE_NAME, ""))
         case "Endpoints":
             yield from _one(known, "Service", namespace_of(thing), name_of(thing))
+        case "ClusterRole":
+            yield from (role for role in known.all("ClusterRole") if role.get("aggregationRule"))
         case "ServiceAccount" | "ConfigMap":
             yield from _one(known, "Namespace", "", namespace_of(thing))
         case "Node":

@@ -38,6 +38,7 @@ WATCHED: Final[dict[str, Kind]] = {
         _kind("apps", "v1", "StatefulSet", "statefulsets"),
         _kind("apps", "v1", "DaemonSet", "daemonsets"),
         _kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
+        _kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False),
         _kind("batch", "v1", "Job", "jobs"),
         _kind("batch", "v1", "CronJob", "cronjobs"),
     )

@@ -17,6 +17,7 @@ from ocicat.base.problem import Problem
 from ocicat.cluster.client import ApiClient, ApiError, UnreachableError
 from ocicat.cluster.controllers import (
     accounts,
+    aggregation,
     cronjob,
     daemonset,
     deployment,
@@ -51,6 +52,7 @@ RECONCILERS: Final[dict[str, Reconcile]] = {
     "DaemonSet": daemonset.reconcile,
     "Job": job.reconcile,
     "CronJob": cronjob.reconcile,
+    "ClusterRole": aggregation.reconcile,
     "Service": endpoints.reconcile,
     "Pod": scheduler.reconcile,
 }

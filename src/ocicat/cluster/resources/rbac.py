@@ -160,11 +160,14 @@ def rules_of(binding: Mapping[str, Any], namespace: str, roles: Roles) -> Sequen
 
 
 def cluster_role_rules(role: Mapping[str, Any], roles: Roles) -> Sequence[Mapping[str, Any]]:
-    """Return a ClusterRole's rules; those of an aggregated one are the union of the roles that it selects."""
+    """Return a ClusterRole's rules; those of an aggregated one are the union of the roles that it selects.
+
+    What an aggregated role says of its own is a copy of that, or about to be overwritten with one.
+    """
     aggregation = role.get("aggregationRule")
     if not isinstance(aggregation, Mapping):
         return role.get("rules") or ()
-    found = list(role.get("rules") or ())
+    found: list[Mapping[str, Any]] = []
     for selector in aggregation.get("clusterRoleSelectors") or ():
         chosen = from_object(selector)
         for other in roles.cluster_roles.values():
