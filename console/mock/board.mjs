@@ -14,7 +14,7 @@ function hitsOn(policy, flow) {
 function card(hub, policy, from, to) {
   const step = Math.max(1, Math.floor((to - from) / SLICES));
   const hits = { step_s: step, allow: Array(SLICES).fill(0), deny: Array(SLICES).fill(0), pass: Array(SLICES).fill(0), last_hit: null };
-  const rules = policy.rules.map(({ direction, index, action, text, lines }) => ({ direction, index, action, text, hits: 0, last_hit: null, lines }));
+  const rules = policy.rules.map(({ direction, index, action, text, lines }) => ({ direction, index, action, text, hits: 0, series: Array(SLICES).fill(0), last_hit: null, lines }));
   let endOfTier = 0;
   for (const { flow, link } of hub.entries) {
     for (const hit of hitsOn(policy, flow)) {
@@ -23,7 +23,8 @@ function card(hub, policy, from, to) {
       const rule = rules.find((one) => one.direction === direction && one.index === hit.rule_index);
       if (rule && hit.rule_index >= 0) {
         rule.hits += total;
-        rule.last_hit = iso(to - 2);
+        for (let i = 0; i < SLICES; i += 1) rule.series[i] += connections(link, from + i * step, from + (i + 1) * step);
+        if (total) rule.last_hit = iso(to - 2);
       } else endOfTier += total;
       for (let i = 0; i < SLICES; i += 1) hits[hit.action.toLowerCase()][i] += connections(link, from + i * step, from + (i + 1) * step);
       if (total) hits.last_hit = iso(to - 2);

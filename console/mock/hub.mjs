@@ -3,7 +3,9 @@ import { makeWorld } from "./world.mjs";
 import { makePolicies } from "./policies.mjs";
 import { flowsOfWorld } from "./traffic.mjs";
 
-/** Scenarios: default, empty (no flows), denied (everything is), hostile (names and labels that are markup). */
+const EVIL = "<img src=x onerror=document.title='owned'>";
+
+/** Scenarios: default, empty (no flows), denied (everything is), hostile (names, labels and annotations that are markup). */
 export class Hub {
   constructor({ workloads = 30, ports = 1, seed = 7, scenario = "default", token = "" } = {}) {
     this.token = token;
@@ -19,13 +21,15 @@ export class Hub {
   /** Put the policies in force; `fixed` is the course's step 11. */
   govern(fixed) {
     this.rules = makePolicies(this.world, { fixed, denied: this.scenario === "denied" });
+    if (this.scenario === "hostile") {
+      for (const policy of this.rules.policies) policy.yaml = policy.yaml.replace("metadata:\n", `metadata:\n  annotations:\n    note: "${EVIL}"\n`);
+    }
     this.entries = this.scenario === "empty" ? [] : flowsOfWorld(this.world, this.rules);
   }
 
   disguise() {
-    const evil = "<img src=x onerror=document.title='owned'>";
-    for (const one of this.world.workloads) one.labels = [...one.labels, `note=${evil}`, `"><script>document.title='owned'</script>=x`];
-    this.world.workloads[0].name = `${evil}-*`;
+    for (const one of this.world.workloads) one.labels = [...one.labels, `note=${EVIL}`, `"><script>document.title='owned'</script>=x`];
+    this.world.workloads[0].name = `${EVIL}-*`;
   }
 
   lagMs() {

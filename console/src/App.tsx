@@ -5,6 +5,7 @@ import { scopeOf } from "./address/scope";
 import { EndpointsScreen } from "./endpoints/EndpointsScreen";
 import { FlowsScreen } from "./flows/FlowsScreen";
 import { Frame } from "./frame/Frame";
+import { Boundary } from "./parts/Boundary";
 import { Loading } from "./parts/States";
 import { PoliciesScreen } from "./policies/PoliciesScreen";
 
@@ -22,10 +23,12 @@ export function App() {
   }, [title]);
   return (
     <Frame screen={place in TITLES ? place : "flow-logs"} scope={scope}>
-      {place === "map" && <Suspense fallback={<Loading what="the map" />}><MapScreen scope={scope} /></Suspense>}
-      {place === "policies" && <PoliciesScreen scope={scope} />}
-      {place === "endpoints" && <EndpointsScreen scope={scope} />}
-      {!(place in TITLES) && <FlowsScreen scope={scope} denied={screen.endsWith("denied-flows")} />}
+      <Boundary place={place}>
+        {place === "map" && <Suspense fallback={<Loading what="the map" />}><MapScreen scope={scope} /></Suspense>}
+        {place === "policies" && <PoliciesScreen scope={scope} />}
+        {place === "endpoints" && <EndpointsScreen scope={scope} />}
+        {!(place in TITLES) && <FlowsScreen scope={scope} denied={screen.endsWith("denied-flows")} />}
+      </Boundary>
     </Frame>
   );
 }

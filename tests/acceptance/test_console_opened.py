@@ -86,6 +86,22 @@ def test_the_json_is_that_of_the_course(opened: Any) -> None:
     assert opened.locator(".json-folded").count() == 2
 
 
+def test_the_policies_are_copied_on_one_line_as_the_course_prints_them(opened: Any) -> None:
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.get_by_role("tab", name="JSON").click()
+    opened.get_by_role("button", name="Copy policies").click()
+    opened.get_by_role("status").get_by_text("Copied").wait_for()
+    text = opened.evaluate("navigator.clipboard.readText()")
+    assert text == json.dumps({"enforced": [STEP_10], "pending": [STEP_10]}, separators=(",", ":"))
+
+
+def test_which_reporter_is_shown_is_in_the_address(visit: Visit, opened: Any) -> None:
+    opened.get_by_role("tab", name="Table").click()
+    opened.get_by_role("button", name=re.compile("^Source")).last.click()
+    copy = visit(opened.url)
+    copy.get_by_role("button", name=re.compile("^Source"), pressed=True).wait_for()
+
+
 def test_the_table_has_every_field_and_the_policies_as_tables(opened: Any) -> None:
     opened.get_by_role("tab", name="Table").click()
     names = opened.locator(".fields dt").all_inner_texts()

@@ -4,8 +4,10 @@ The fixture `visit` adds to every test: no script error, no breach of the page's
 request to other hosts.
 """
 
+import gzip
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,7 +70,7 @@ def test_axe_finds_nothing_in_menus(visit: Visit, hubs: Callable[..., Any]) -> N
     assert not any(found.values()), found
 
 
-@pytest.mark.parametrize("screen", ["flows", "map", "endpoints"])
+@pytest.mark.parametrize("screen", ["flows", "map", "policies", "endpoints"])
 def test_markup_in_names_and_labels_is_text(visit: Visit, hubs: Callable[..., Any], screen: str) -> None:
     address, sign = SCREENS[screen]
     page = visit(f"{hubs('--workloads', 3, '--scenario', 'hostile').url}/{address}")
@@ -78,6 +80,8 @@ def test_markup_in_names_and_labels_is_text(visit: Visit, hubs: Callable[..., An
         page.wait_for_selector("#opened-panel .walk")
         assert "<script>" in page.locator("#opened-panel").inner_text()
         page.get_by_role("tab", name="JSON").click()
+    if screen == "policies":
+        assert 'note: "<img src=x onerror=' in page.locator(".aside .yaml").inner_text()
     assert (
         "<img src=x" in page.content().replace("&lt;", "<") or "<script>" in page.locator("main").inner_text()
     )
@@ -130,3 +134,54 @@ def test_the_theme_follows_the_system_until_somebody_chooses(visit: Visit, hubs:
     assert page.evaluate(background) == "rgb(255, 255, 255)"
     page.reload()
     assert page.evaluate(background) == "rgb(255, 255, 255)"
+
+
+def test_a_screen_that_fails_says_so_and_the_others_go_on(visit: Visit, hubs: Callable[..., Any]) -> None:
+    page = visit(hubs("--workloads", 3).url)
+    page.wait_for_selector("[data-row]")
+    page.route("**/api/v1/policies*", lambda route: route.fulfill(json={"tiers": [{}], "unjudged": 0}))
+    screens = page.get_by_role("navigation", name="Screens")
+    screens.get_by_role("link", name="Policies").click()
+    page.get_by_role("heading", name="This screen has failed").wait_for()
+    screens.get_by_role("link", name="Flows", exact=True).click()
+    page.wait_for_selector("[data-row]")
+    visit.complaints.clear()  # type: ignore[attr-defined]
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_it_fits_a_phone(visit: Visit, hubs: Callable[..., Any], screen: str) -> None:
+    address, sign = SCREENS[screen]
+    page = visit(f"{hubs('--workloads', 30).url}/{address}", **PHONE)
+    page.wait_for_selector(sign)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    rail = page.get_by_role("navigation", name="Screens").bounding_box()
+    assert rail["y"] + rail["height"] == pytest.approx(844, abs=1)
+    assert page.locator("main").bounding_box()["height"] > 500
+    assert violations(page) == []
+
+
+def test_a_menu_on_a_phone_is_in_sight(visit: Visit, hubs: Callable[..., Any]) -> None:
+    page = visit(hubs("--workloads", 30).url, **PHONE)
+    page.wait_for_selector("[data-row]")
+    for menu in ("Destination", "Action"):
+        page.get_by_role("group", name="Filters").get_by_role("button", name=re.compile(f"^{menu}")).tap()
+        box = page.locator(".popover").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert 0 <= box["y"] < box["y"] + box["height"] <= 844
+        page.keyboard.press("Escape")
+
+
+def test_the_page_is_small_and_has_nothing_inline(built_console: Path) -> None:
+    """Issue 5: "first load ≤ 300 kB gzip"; strict CSP: no script or style in the page, no eval in code."""
+    page = (built_console / "index.html").read_text(encoding="utf-8")
+    first = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)
+    everything = [*built_console.glob("assets/*.js"), *built_console.glob("assets/*.css")]
+    assert len(first) >= 2
+    assert sum(len(gzip.compress(path.read_bytes())) for path in everything) < 300_000
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\bsrc=)", page)
+    for path in built_console.glob("assets/*.js"):
+        assert not re.search(r"\beval\(|\bFunction\(", path.read_text(encoding="utf-8"))

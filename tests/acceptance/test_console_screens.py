@@ -54,6 +54,23 @@ def test_a_way_opens_the_flows_behind_it(visit: Visit, small: Any) -> None:
     assert "Denied on arrival at facts" in page.locator(".sentence").inner_text()
 
 
+def test_a_way_is_opened_by_keyboard(visit: Visit, small: Any) -> None:
+    page = visit(f"{small.url}/map")
+    page.locator(".react-flow__edge:has(.way.deny)").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("complementary", name="Connections").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("complementary", name="Connections").wait_for(state="detached")
+
+
+def test_of_very_many_ways_those_that_say_most_are_drawn(visit: Visit, large: Any) -> None:
+    page = visit(f"{large.url}/map")
+    button = page.get_by_role("button", name=re.compile(r"^120 of \d+ ways: draw all"))
+    button.click()
+    page.get_by_role("button", name="Draw only what says most").wait_for()
+    assert "ways=all" in page.url
+
+
 def test_many_workloads_are_folded_by_namespace_and_unfold(visit: Visit, large: Any) -> None:
     page = visit(f"{large.url}/map")
     page.wait_for_selector(".map-node.folded")
@@ -105,6 +122,8 @@ def test_a_policy_opens_with_rules_yaml_and_the_way_to_its_flows(visit: Visit, s
     page.get_by_role("button", name="facts", exact=True).click()
     panel = page.get_by_role("complementary", name="Policy application-catfacts.facts")
     assert "Deny TCP 80 from anyone" in panel.inner_text()
+    assert panel.locator(".rules .spark").count() == 2
+    assert re.search(r"Last hit (now|\d+ s ago)", panel.inner_text())
     assert "name: application-catfacts.facts" in panel.locator(".yaml").inner_text()
     panel.get_by_role("link", name="Denied ones").click()
     page.wait_for_selector("[data-row].denied")
@@ -142,4 +161,4 @@ def test_namespace_and_time_travel_along_between_screens(visit: Visit, hubs: Cal
 def test_which_policy_has_no_hit_is_seen_at_a_glance(visit: Visit, hubs: Callable[..., Any]) -> None:
     page = visit(f"{hubs('--workloads', 30, '--scenario', 'denied').url}/policies")
     page.get_by_text(re.compile(r"\d+ without a hit in this window")).wait_for()
-    assert page.locator(".card:has-text('no hit here')").count() > 0
+    assert page.locator(".card:has-text('No hit in this window')").count() > 0

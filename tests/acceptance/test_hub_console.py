@@ -48,6 +48,25 @@ def test_db_star_as_typed_leaves_the_flows_to_db(served: RealHub, visit: Callabl
     wait_for_rows(page, 2)
 
 
+@pytest.mark.parametrize(
+    ("form", "begin"),
+    [("JSON lines", b'{"'), ("CSV", b"id,connection,"), ("Parquet", b"PAR1")],
+)
+def test_what_is_shown_is_exported(
+    served: RealHub, visit: Callable[..., Any], form: str, begin: bytes
+) -> None:
+    served.push([flow_record("worker", "db"), denied_record()])
+    page = visit(f"{served.url}/?dest_name=db-*")
+    wait_for_rows(page, 1)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=form).click()
+    content = download.value.path().read_bytes()
+    assert content.startswith(begin)
+    assert b"db-7c9d5f-*" in content
+    assert b"facts-7c9d5f-*" not in content
+
+
 @pytest.mark.parametrize("path", ["map", "policies", "endpoints", "flow-logs/denied-flows"])
 def test_every_screen_opens_on_a_hub_without_a_cluster(
     served: RealHub, visit: Callable[..., Any], path: str

@@ -61,6 +61,8 @@ export interface RuleCard {
   action: Action | "Log";
   text: string;
   hits: number;
+  /** Hits by slices of time, those of the policy's. */
+  series: number[];
   last_hit: string | null;
   lines: [number, number];
 }

@@ -1,5 +1,4 @@
 /** An opened row: a small page with the sentence, the walk, the ends and the amounts; and the record itself. */
-import { useState } from "react";
 import { alter, useAddress } from "../address/address";
 import type { Range } from "../address/scope";
 import { useFlowDetails } from "../api/queries";
@@ -33,7 +32,7 @@ export function Opened({ row, range }: { row: Row; range: Range }) {
   const { params } = useAddress();
   const tab = params.get("tab") ?? "details";
   const details = useFlowDetails(row.connection, range);
-  const [flowId, setFlowId] = useState(row.flow.id);
+  const flowId = params.get("flow") ?? row.flow.id;
   const choices = [...current(row.flows), ...row.flows].filter((one, i, all) => all.findIndex((other) => other.id === one.id) === i);
   const flow = choices.find((one) => one.id === flowId) ?? row.flow;
   const fresh = details.isPlaceholderData ? undefined : details.data;
@@ -48,8 +47,8 @@ export function Opened({ row, range }: { row: Row; range: Range }) {
             </button>
           ))}
         </div>
-        {(tab === "table" || tab === "json") && <ReporterSwitch flows={choices} chosen={flow} choose={setFlowId} />}
-        <button type="button" className="quiet" aria-label="Close" title="Esc" onClick={() => alter({ open: null, tab: null })}>×</button>
+        {(tab === "table" || tab === "json") && <ReporterSwitch flows={choices} chosen={flow} choose={(id) => alter({ flow: id }, { replace: true })} />}
+        <button type="button" className="quiet" aria-label="Close" title="Esc" onClick={() => alter({ open: null, tab: null, flow: null })}>×</button>
       </div>
       <div role="tabpanel" id="opened-panel" aria-labelledby={`tab-${tab}`}>
         {tab === "details" && <Details row={row} details={fresh} error={details.error} />}

@@ -20,7 +20,7 @@ export function Rule({ details, flow }: { details: FlowDetails; flow: Flow }) {
           <Yaml text={step.yaml} lines={step.lines} label={`YAML of ${step.policy.name}`} />
         </>
       ) : (
-        <p className="faint">No policy selects either end in a direction that matters here. The profiles of the namespaces allow everything.</p>
+        <p className="faint">No tier decided. What gets through all tiers is allowed by the profiles of the namespaces.</p>
       )}
     </section>
   );

@@ -13,9 +13,9 @@ function decidingStep(walk: Walk | null | undefined, hit: Hit): WalkStep | undef
   return steps.find((step) => step.policy.name === policy?.name && step.policy.kind === policy.kind && step.rule_index === hit.rule_index);
 }
 
-function By({ hit, walk }: { hit: Hit; walk: Walk | null | undefined }) {
+function By({ hit, walk, alone }: { hit: Hit; walk: Walk | null | undefined; alone: boolean }) {
   const policy = policyOf(hit);
-  if (!policy) return <> no policy selects this end, so its namespace's profile allows all</>;
+  if (!policy) return <> {alone ? "no policy selects this end" : "every tier passed it on"}, so its namespace's profile allows it</>;
   const named = <><PolicyLink policy={policy}>{policy.name}</PolicyLink> in tier <b>{policy.tier}</b></>;
   if (hit.rule_index < 0) return <> no rule matched, and the end of tier <b>{policy.tier}</b> denies because {kindWord(policy.kind)} <PolicyLink policy={policy} /> selects this end</>;
   const text = decidingStep(walk, hit)?.text;
@@ -33,7 +33,7 @@ export function Sentence({ row, details }: { row: Row; details: FlowDetails | un
     <p className="sentence">
       <Shape mark={denied ? "deny" : "allow"} />
       <span>
-        {denied ? "Denied" : "Allowed"} on {leaving ? "leaving" : "arrival at"} <b>{where}</b>:{hit ? <By hit={hit} walk={walk} /> : " nobody said by whom"}.
+        {denied ? "Denied" : "Allowed"} on {leaving ? "leaving" : "arrival at"} <b>{where}</b>:{hit ? <By hit={hit} walk={walk} alone={flow.policies.enforced.length === 1} /> : " nobody said by whom"}.
         {" "}{denied ? `${count(row.connections)} attempts` : counted(row.connections, "connection")} since {clock(row.firstMs)}.
         {row.staged && <span className="staged-note"><Shape mark="staged" /> With staged policies enforced and today's policies, a new connection would be {row.staged === "Deny" ? "denied" : "allowed"}.</span>}
       </span>

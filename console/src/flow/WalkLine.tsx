@@ -18,6 +18,25 @@ function Tier({ tier }: { tier: WalkTier }) {
   );
 }
 
+/** More skipped tiers in a row than this are one step. */
+const MOST_SKIPPED = 2;
+
+function Skipped({ tiers }: { tiers: readonly WalkTier[] }) {
+  const why = tiers.map((tier) => `${tier.name}: ${tier.why}`);
+  return <li className="step skipped several" title={why.join("\n")}><span className="tier-name">{tiers.length} tiers skipped</span><span className="said">: {why.join("; ")}</span></li>;
+}
+
+/** Tiers one by one, but long runs of skipped ones as a list. */
+function runsOf(tiers: readonly WalkTier[]): WalkTier[][] {
+  const runs: WalkTier[][] = [];
+  for (const tier of tiers) {
+    const last = runs.at(-1);
+    if (last && !tier.steps.length && !last[0]?.steps.length) last.push(tier);
+    else runs.push([tier]);
+  }
+  return runs.flatMap((run) => (run.length > MOST_SKIPPED ? [run] : run.map((tier) => [tier])));
+}
+
 export function WalkLine({ walk, side, name, reached = true }: { walk: Walk | null; side: string; name: string; reached?: boolean }) {
   const title = <span className="walk-side">{side} <b>{plainName(name)}</b></span>;
   if (!walk) return <div className="walk">{title}<span className="faint">not judged: {plainName(name)} is no workload of this cluster</span></div>;
@@ -28,7 +47,10 @@ export function WalkLine({ walk, side, name, reached = true }: { walk: Walk | nu
     <div className="walk">
       {title}
       <ol>
-        {shown.map((tier) => <Tier key={tier.name} tier={tier} />)}
+        {runsOf(shown).map((run) => {
+          const [first] = run;
+          return first && (run.length > 1 ? <Skipped key={first.name} tiers={run} /> : <Tier key={first.name} tier={first} />);
+        })}
         {!decided && <li className="step decided allow" title="No policy decided, so the namespace's profile allows"><span className="tier-name">profile</span><span className="step-what"><Shape mark="allow" /> allows all</span></li>}
         <li className="verdict-end"><ActionMark action={walk.verdict} /></li>
       </ol>

@@ -65,7 +65,7 @@ export function FlowsScreen({ scope, denied }: { scope: Scope; denied: boolean }
             sort={sort}
             onSort={(column) => alter({ sort: nextSort(sort, column, usual) })}
             opened={opened}
-            onOpen={(id) => alter({ open: id || null, tab: null })}
+            onOpen={(id) => alter({ open: id || null, tab: null, flow: null })}
             onScrolled={setScrolled}
             onFilter={filterBy}
             details={(row) => <Opened row={row} range={scope.range} />}

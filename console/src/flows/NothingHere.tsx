@@ -7,7 +7,7 @@ import { rangeWord } from "../frame/TimePicker";
 import type { View } from "./useRows";
 
 export function NothingHere({ view, filtered, denied, scope }: { view: View; filtered: boolean; denied: boolean; scope: Scope }) {
-  if (view.error) return <Failed what="Flows" error={view.error} {...(view.stream?.kind === "broken" ? { since: view.stream.since } : {})} />;
+  if (view.error) return <Failed what="Flows" error={view.error} {...(view.stream?.kind === "broken" ? { since: view.stream.since, next: view.stream.retryAt } : {})} />;
   const when = rangeWord(scope.range).toLowerCase();
   if (denied && filtered) {
     return (

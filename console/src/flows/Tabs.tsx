@@ -9,7 +9,7 @@ export function Tabs({ denied, q, scope, group }: { denied: boolean; q: string; 
   const { params } = useAddress();
   const number = useTotal(`${q} action=Deny`.trim(), scope.range, group);
   const next = new URLSearchParams(params);
-  next.delete("open");
+  for (const key of ["open", "tab", "flow"]) next.delete(key);
   const tab = (screen: string, title: string, here: boolean, badge?: number) => (
     <a
       href={hrefOf(screen, next)}

@@ -32,11 +32,17 @@ export interface Column {
 
 const total = (row: Row): number => row.forward + row.back;
 
+/** The slices of history that are over. The hub's last ones may still be to come. */
+function past({ series }: Row): readonly number[] {
+  if (!series) return [];
+  const over = Math.floor((Date.now() - Date.parse(series.from)) / (1000 * series.step_s));
+  return series.bytes.slice(0, Math.max(1, Math.min(over, series.bytes.length - 1)));
+}
+
+/** Bytes per second, both ways, in the last slices. */
 function rate(row: Row): number {
-  const { series } = row;
-  if (!series) return 0;
-  const recent = series.bytes.slice(-6, -1);
-  return recent.reduce((sum, one) => sum + one, 0) / Math.max(1, recent.length) / series.step_s;
+  const recent = past(row).slice(-5);
+  return row.series ? recent.reduce((sum, one) => sum + one, 0) / Math.max(1, recent.length) / row.series.step_s : 0;
 }
 
 function decided(row: Row): string {
@@ -87,7 +93,7 @@ export const COLUMNS: readonly Column[] = [
       return ["policy", policy ? policyKey(policy) : "Profile///"];
     } },
   { id: "rate", title: "Rate", raw: "bytes per second", width: 124, grow: 0, number: true, key: rate,
-    cell: (row) => <span className="rate">{row.series && <Sparkline values={row.series.bytes.slice(0, -1)} denied={row.verdict !== "allowed"} width={44} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></span> },
+    cell: (row) => <span className="rate">{row.series && <Sparkline values={past(row)} denied={row.verdict !== "allowed"} width={44} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></span> },
   amount("bytes", "Bytes", total, bytes),
   { ...amount("connections", "Connections", (row) => row.connections), width: 100 },
   time("Start", "start_time", (row) => row.firstMs, true),

@@ -1,5 +1,6 @@
 /** The one live light: green with the lag, amber with what was lost, red when the hub is away; never silence. */
 import { useSyncExternalStore } from "react";
+import { HubError } from "../api/client";
 import { useStatus } from "../api/queries";
 import type { Loss } from "../api/types";
 import { count } from "../format/numbers";
@@ -12,6 +13,11 @@ function lossText(loss: Loss): string {
   return `${count(loss.records)} records lost at node ${loss.node} since ${clock(loss.since)}`;
 }
 
+/** An answer that says what is wrong is another thing than none. */
+function troubleWord(error: Error | null): string {
+  return error instanceof HubError && error.status > 0 ? `Hub in trouble: ${error.message}` : "Hub does not answer";
+}
+
 export function LiveLight({ past }: { past: boolean }) {
   const live = useSyncExternalStore(liveState.subscribe, liveState.read);
   const status = useStatus();
@@ -21,7 +27,7 @@ export function LiveLight({ past }: { past: boolean }) {
     return (
       <span className="light bad" role="status">
         <i aria-hidden="true" />
-        {broken ? <>Hub away since {clock(broken.since)}, next try in <Countdown until={broken.retryAt} /></> : "Hub does not answer"}
+        {broken ? <>Hub away since {clock(broken.since)}, next try in <Countdown until={broken.retryAt} /></> : troubleWord(status.error)}
       </span>
     );
   }

@@ -1,5 +1,5 @@
 /** The map: the application's diagram, drawn from the flows. */
-import { Background, Controls, ReactFlow, type Edge, type Node, type ReactFlowInstance } from "@xyflow/react";
+import { Background, Controls, ReactFlow, type Edge, type EdgeChange, type Node, type ReactFlowInstance } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import "../styles/map.css";
 import { useEffect, useMemo, useRef, useState } from "react";
@@ -104,6 +104,11 @@ export default function MapScreen({ scope }: { scope: Scope }) {
     return () => clearTimeout(timer);
   }, [panel, fit]);
   const elements = useMemo(() => view && { nodes: nodesOf(view.drawing, view.place, view.options.focus), edges: edgesOf(view.drawing, view.ways, view.drawn, chosen, looked) }, [view, chosen, looked]);
+  // A way that has the focus is chosen with Enter; a click tells it in this way too.
+  const chooseByKey = (changes: EdgeChange[]): void => {
+    const found = changes.find((one) => one.type === "select" && one.selected);
+    if (found?.type === "select" && found.id !== chosen) alter({ edge: found.id });
+  };
   if (query.error && !graph) return <Failed what="The map" error={query.error} again={() => void query.refetch()} />;
   if (!view || !graph || !elements) return <Loading what="the map" />;
   const { drawing, options, place, ways } = view;
@@ -139,6 +144,7 @@ export default function MapScreen({ scope }: { scope: Scope }) {
               onlyRenderVisibleElements
               proOptions={{ hideAttribution: true }}
               onEdgeClick={(_, one) => alter({ edge: one.id })}
+              onEdgesChange={chooseByKey}
               onPaneClick={() => chosen && alter({ edge: null })}
             >
               <Background gap={24} size={1} />

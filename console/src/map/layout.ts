@@ -27,7 +27,7 @@ interface Seat {
 
 export type Seats = Map<string, Seat>;
 
-const SIZES: Record<MapNode["kind"], [number, number]> = { workload: [156, 44], folded: [172, 56], outside: [156, 44] };
+const SIZES: Record<MapNode["kind"], [number, number]> = { workload: [156, 44], folded: [172, 56], outside: [176, 44] };
 const PAD = 16;
 const HEAD = 30;
 /** Labels on the ways need room between the columns. */

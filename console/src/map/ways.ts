@@ -101,19 +101,20 @@ export function waysOf(drawing: Drawing, place: Placed): Map<string, Way> {
 }
 
 /** Room above the next container that a way may take. */
-const MOST_BELOW = 28;
+const MOST_BELOW = 30;
 
-/** The containers, made high enough for the ways that lead from one of their things to another. */
+/** The containers, made high enough for the ways of their things that pass below them. */
 export function enclosing(drawing: Drawing, place: Placed, ways: ReadonlyMap<string, Way>): Map<string, Box> {
   const spaces = new Map(place.spaces);
   const spaceOf = new Map(drawing.nodes.map((node) => [node.id, node.kind === "workload" ? node.namespace : ""]));
   for (const edge of drawing.edges) {
-    const name = spaceOf.get(edge.source) ?? "";
-    const [box, way] = [spaces.get(name), ways.get(edge.id)];
-    if (!box || !way || spaceOf.get(edge.dest) !== name) continue;
-    const wanted = way.y + LANE + 2 - box.y;
-    const most = (place.spaces.get(name)?.height ?? 0) + MOST_BELOW;
-    if (wanted > box.height) spaces.set(name, { ...box, height: Math.min(wanted, most) });
+    const way = ways.get(edge.id);
+    for (const name of new Set([spaceOf.get(edge.source), spaceOf.get(edge.dest)])) {
+      const [box, first] = [spaces.get(name ?? ""), place.spaces.get(name ?? "")];
+      if (!name || !box || !first || !way || way.x < box.x || way.x > box.x + box.width) continue;
+      const wanted = way.y + LANE + 2 - box.y;
+      if (wanted > box.height && wanted <= first.height + MOST_BELOW) spaces.set(name, { ...box, height: wanted });
+    }
   }
   return spaces;
 }

@@ -24,8 +24,11 @@ export function Copy({ text, children, what, className = "copy" }: { text: strin
     return () => clearTimeout(timer);
   }, [said]);
   return (
-    <button type="button" className={className} title={`Copy ${what}`} onClick={() => void copy(text).then((done) => setSaid(done ? "Copied" : "Not copied"))}>
-      <span role="status">{said || children}</span>
-    </button>
+    <>
+      <button type="button" className={className} title={`Copy ${what}`} onClick={() => void copy(text).then((done) => setSaid(done ? "Copied" : "Not copied"))}>
+        {said || children}
+      </button>
+      <span role="status" className="said">{said}</span>
+    </>
   );
 }

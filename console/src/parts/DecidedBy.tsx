@@ -6,7 +6,7 @@ export function DecidedBy({ flow }: { flow: Flow }) {
   const hit = decidingHit(flow);
   if (!hit) return <span className="faint">unknown</span>;
   const policy = policyOf(hit);
-  if (!policy) return <span className="faint" title={`Profile ${hit.name}: no policy selects this end`}>no policy</span>;
+  if (!policy) return <span className="faint" title={`Profile ${hit.name} allows what no policy decided`}>no policy</span>;
   const rule = ruleWord(hit.rule_index);
   return (
     <span className="decided" title={`${policy.tier} › ${kindWord(policy.kind)} ${policy.namespace ? `${policy.namespace}/` : ""}${policy.name} › ${rule} (index ${hit.rule_index})`}>

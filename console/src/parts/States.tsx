@@ -22,17 +22,20 @@ export function Loading({ what }: { what: string }) {
   return <div className="notice" role="status">{late && <p>Loading {what} …</p>}</div>;
 }
 
-/** What failed, since when, and what goes on. */
-export function Failed({ what, error, since, again }: { what: string; error: Error; since?: number; again?: () => void }) {
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What failed, since when, what happens next; `next` is when the console asks again by itself. */
+export function Failed({ what, error, since, next, again }: { what: string; error: Error; since?: number; next?: number; again?: () => void }) {
   const refused = error instanceof HubError && error.status >= 400 && error.status < 500;
   return (
     <Notice title={`${what} cannot be shown`} tone="bad">
       <p>
-        {error.message}
+        {sentence(error.message)}
         {error instanceof HubError && error.column ? `, at column ${error.column} of the filter expression` : ""}
         {since ? `. It has been so since ${clock(since)}.` : "."}
       </p>
-      {refused ? <p>Change the filter to go on.</p> : <p>What was shown before stays valid; the console asks again by itself.</p>}
+      {refused && <p>Change the filter to go on.</p>}
+      {!refused && <p>The console asks again by itself{next ? <>, in <Countdown until={next} /></> : ""}. Other screens may still answer.</p>}
       {again && !refused && <button type="button" onClick={again}>Ask now</button>}
     </Notice>
   );

@@ -1,6 +1,7 @@
 /** Verdicts: always a shape and a word, never colour alone; the same in table, map, board and charts. */
 import type { Action } from "../api/types";
-import type { Row, Verdict as RowVerdict } from "../flows/merge";
+import { current, type Row, type Verdict as RowVerdict } from "../flows/merge";
+import { plainName } from "../format/words";
 
 export type Mark = "allow" | "deny" | "pass" | "staged" | "unknown";
 
@@ -41,11 +42,23 @@ export const ROW_WORDS: Record<RowVerdict, [Mark, string]> = {
   unknown: ["unknown", "Unknown"],
 };
 
+/** What each end says: "allowed on leaving worker, denied on arrival at facts". */
+function bothEnds({ flows }: Row): string {
+  const now = current(flows);
+  const said = (reporter: "Src" | "Dst"): string => {
+    const flow = now.find((one) => one.reporter === reporter);
+    if (!flow) return "";
+    const word = (WORDS[flow.action] ?? flow.action).toLowerCase();
+    return reporter === "Src" ? `${word} on leaving ${plainName(flow.source_name)}` : `${word} on arrival at ${plainName(flow.dest_name)}`;
+  };
+  return [said("Src"), said("Dst")].filter(Boolean).join(", ");
+}
+
 /** The joined verdict of a row, and what staged policies would change. */
 export function RowVerdictMark({ row }: { row: Row }) {
   const [mark, word] = ROW_WORDS[row.verdict];
   return (
-    <span className={`verdict ${mark}`}>
+    <span className={`verdict ${mark}`} title={bothEnds(row)}>
       <Shape mark={mark} /> {word}
       {row.staged && (
         <span className="verdict staged" title={`Were staged policies enforced, a new connection would be ${row.staged === "Deny" ? "denied" : "allowed"}`}>

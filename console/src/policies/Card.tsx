@@ -2,26 +2,33 @@
 import { alter } from "../address/address";
 import type { PolicyCard, RuleCard } from "../api/types";
 import { count, counted, short } from "../format/numbers";
-import { span } from "../format/times";
+import { ago, full, span } from "../format/times";
 import { kindWord, policyKey } from "../format/words";
-import { Bars } from "../parts/Sparkline";
+import { Bars, Sparkline } from "../parts/Sparkline";
 import { useNow } from "../parts/States";
 import { markOf, Shape } from "../parts/Verdict";
 
 const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
 
-/** "unused for 3 d": since its last hit, or since it was changed. */
-export function useUnused(card: PolicyCard): string | null {
-  const now = useNow(30_000);
-  if (card.hits.last_hit) return null;
-  return `no hit here; unchanged for ${span((now - Date.parse(card.changed)) / 1000)}`;
+/** "Last hit 3 s ago"; where there is none, for how long the policy has been as it is: news only if longer than the window. */
+export function LastHit({ card }: { card: PolicyCard }) {
+  const now = useNow(5000);
+  const { last_hit } = card.hits;
+  if (last_hit) return <p className="faint">Last hit <time dateTime={last_hit} title={full(last_hit)}>{ago(last_hit, now)}</time></p>;
+  const ageS = (now - Date.parse(card.changed)) / 1000;
+  const young = ageS < card.hits.step_s * card.hits.allow.length;
+  return <p className={young ? "faint" : "warn-text"} title={`Last changed ${full(card.changed)}`}>{young ? `No hit yet; changed ${span(ageS)} ago` : `No hit in this window; unchanged for ${span(ageS)}`}</p>;
 }
 
-export function RuleLine({ rule }: { rule: RuleCard }) {
+const lastHitWord = (rule: RuleCard): string => (rule.last_hit ? `last hit ${full(rule.last_hit)}` : "no hit in this window");
+
+/** `history`: with the rule's own hits over time. */
+export function RuleLine({ rule, history = false }: { rule: RuleCard; history?: boolean }) {
   return (
-    <li className={rule.hits ? "" : "unused"} title={`${rule.direction} rule, index ${rule.index}. ${count(rule.hits)} hits`}>
+    <li className={rule.hits ? "" : "unused"} title={`${rule.direction} rule, index ${rule.index}. ${count(rule.hits)} hits, ${lastHitWord(rule)}`}>
       <Shape mark={markOf(rule.action)} /> <span className="faint">{rule.direction === "Ingress" ? "in" : "out"} {rule.index + 1}</span> <span className="rule-text">{rule.text}</span>
-      <span className="number">{short(rule.hits)}</span>
+      {history && <Sparkline values={rule.series} denied={rule.action === "Deny"} width={64} />}
+      <span className="number">{short(rule.hits)}<span className="said">, {lastHitWord(rule)}</span></span>
     </li>
   );
 }
@@ -41,7 +48,6 @@ export function Totals({ card }: { card: PolicyCard }) {
 }
 
 export function Card({ card, place, open }: { card: PolicyCard; place: number; open: boolean }) {
-  const unused = useUnused(card);
   return (
     <article className={`card${card.staged ? " staged" : ""}${open ? " open" : ""}`}>
       <h3>
@@ -51,7 +57,8 @@ export function Card({ card, place, open }: { card: PolicyCard; place: number; o
       </h3>
       <p className="faint">{kindWord(card.ref.kind)}{card.ref.namespace ? ` in ${card.ref.namespace}` : ""}{card.order === null ? "" : ` · order ${count(card.order)}`}</p>
       <p title={card.selector}>{card.selects}: <b>{count(card.selected_count)}</b></p>
-      {unused ? <p className="warn-text">{unused}</p> : <><HitBars card={card} height={22} /><Totals card={card} /></>}
+      {card.hits.last_hit && <><HitBars card={card} height={22} /><Totals card={card} /></>}
+      <LastHit card={card} />
       <details>
         <summary>{card.rules.length ? counted(card.rules.length, "rule") : "no rules: all goes to the tier's end"}</summary>
         <ul className="plain rules">

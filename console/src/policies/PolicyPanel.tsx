@@ -7,16 +7,15 @@ import { Aside } from "../parts/Aside";
 import { ScreenLink } from "../parts/Name";
 import { Shape } from "../parts/Verdict";
 import { Yaml } from "../parts/Yaml";
-import { HitBars, RuleLine, Totals, useUnused } from "./Card";
+import { HitBars, LastHit, RuleLine, Totals } from "./Card";
 
 export function PolicyPanel({ card, onClose }: { card: PolicyCard; onClose: () => void }) {
-  const unused = useUnused(card);
   const key = policyKey(card.ref);
   return (
     <Aside label={`Policy ${card.full_name}`} onClose={onClose} title={<>{card.full_name}{card.staged && <span className="tag staged"><Shape mark="staged" /> staged</span>}</>}>
       <p className="faint">{kindWord(card.ref.kind)}{card.ref.namespace ? ` in ${card.ref.namespace}` : ""}, {card.types.join(" and ").toLowerCase()}; last changed <time dateTime={card.changed}>{full(card.changed)}</time></p>
-      <HitBars card={card} height={48} />
-      {unused ? <p className="warn-text">{unused}</p> : <Totals card={card} />}
+      {card.hits.last_hit && <><HitBars card={card} height={48} /><Totals card={card} /></>}
+      <LastHit card={card} />
       <p className="links">
         <ScreenLink screen="flow-logs" set={{ policy: key }}>Flows it had a say in</ScreenLink>
         <ScreenLink screen="flow-logs/denied-flows" set={{ policy: key }}>Denied ones</ScreenLink>
@@ -24,7 +23,7 @@ export function PolicyPanel({ card, onClose }: { card: PolicyCard; onClose: () =
       </p>
       <h3>Rules</h3>
       <ul className="plain rules wide">
-        {card.rules.map((rule) => <RuleLine key={rule.direction + rule.index} rule={rule} />)}
+        {card.rules.map((rule) => <RuleLine key={rule.direction + rule.index} rule={rule} history />)}
         {!card.rules.length && <li className="faint">None: whatever reaches it goes to the tier's end.</li>}
         {card.end_of_tier > 0 && <li><Shape mark="unknown" /> <span className="rule-text">no rule matched: end of tier</span><span className="number">{count(card.end_of_tier)}</span></li>}
       </ul>

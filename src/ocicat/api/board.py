@@ -83,7 +83,7 @@ class _Tally:
         self._first, self._count = places(window, step_ns)
         self._step_ns = step_ns
         self.by_policy: dict[_Named, dict[Action, list[int]]] = {}
-        self.by_rule: Counter[tuple[_Named, Direction, int]] = Counter()
+        self.by_rule: dict[tuple[_Named, Direction, int], list[int]] = {}
         self.last: dict[object, int] = {}
         self.ends: Counter[_Named] = Counter()
         self.rest: Counter[str] = Counter()
@@ -107,12 +107,18 @@ class _Tally:
             if enforced:
                 self.rest[hit.tier] += weight
         else:
-            self.by_rule[policy, direction, hit.rule_index] += weight
-            self._see((policy, direction, hit.rule_index), item.end_ns)
+            rule = policy, direction, hit.rule_index
+            self._count_in(self.by_rule.setdefault(rule, self._nothing()), item, weight)
+            self._see(rule, item.end_ns)
         actions = self.by_policy.setdefault(policy, {})
-        series = actions.setdefault(hit.action, [0] * self._count)
-        series[item.start_ns // self._step_ns - self._first] += weight
+        self._count_in(actions.setdefault(hit.action, self._nothing()), item, weight)
         self._see(policy, item.end_ns)
+
+    def _nothing(self) -> list[int]:
+        return [0] * self._count
+
+    def _count_in(self, series: list[int], item: Found, weight: int) -> None:
+        series[item.start_ns // self._step_ns - self._first] += weight
 
     def _see(self, what: object, when_ns: int) -> None:
         self.last[what] = max(self.last.get(what, 0), when_ns)
@@ -121,9 +127,15 @@ class _Tally:
         """Return when something was hit last, None for never."""
         return moment(self.last[what]) if what in self.last else None
 
+    def rule(self, policy: _Named, direction: Direction, index: int) -> dict[str, Any]:
+        """Return the hits of a rule: how many, by step, and when the last one was."""
+        series = self.by_rule.get((policy, direction, index), self._nothing())
+        last_hit = self.last_hit((policy, direction, index))
+        return {"hits": sum(series), "series": series, "last_hit": last_hit}
+
     def hits(self, policy: _Named) -> dict[str, Any]:
         """Return the hits of a policy by step and action."""
-        nothing = [0] * self._count
+        nothing = self._nothing()
         actions = self.by_policy.get(policy, {})
         return {
             "step_s": self._step_ns // 1_000_000_000,
@@ -173,8 +185,7 @@ def _card(plan: Plan, view: PolicyView, policy: Policy, selected: list[str], tal
                 "index": index,
                 "action": rule.action.value,
                 "text": rule_text(rule),
-                "hits": tally.by_rule[named, direction, index],
-                "last_hit": tally.last_hit((named, direction, index)),
+                **tally.rule(named, direction, index),
                 "lines": written.lines.get((direction, index), (0, 0)),
             }
             for direction in directions

@@ -96,6 +96,8 @@ class RuleCard(Answer, frozen=True):
     action: Literal["Allow", "Deny", "Pass", "Log"]
     text: str
     hits: int
+    series: list[int]
+    """Hits by slices of time, those of the policy's."""
     last_hit: str | None
     lines: tuple[int, int]
 
