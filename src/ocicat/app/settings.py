@@ -148,6 +148,9 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after a day of 5 min."""
     keep_bytes: int = 10_000_000_000
     """Bytes that the store may use; beyond, the oldest hours and days are forgotten. 0 for no bound."""
+    otlp: str = ""
+    """URL to which every flow is sent as an OpenTelemetry log, by OTLP over HTTP, such as
+    `http://collector:4318/v1/logs`; empty for none. Headers come from OTEL_EXPORTER_OTLP_HEADERS."""
     from_goldmane: str = ""
     """`host:port` of a Goldmane whose flows are followed and stored; empty for none."""
     goldmane_ca: str = ""

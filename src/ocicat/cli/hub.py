@@ -23,6 +23,8 @@ NEEDED: Final = (
     "structlog",
 )
 
+OTEL_NEEDED: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+
 
 @click.command()
 @click.option("--listen", metavar="HOST:PORT", help="Where console and REST answer.")
@@ -46,6 +48,7 @@ NEEDED: Final = (
 @click.option("--tls-key", metavar="FILE", help="The key of the hub's certificate.")
 @click.option("--store", metavar="FOLDER", help="Where flows are kept.")
 @click.option("--keep-hours", metavar="HOURS", help="How long flows are kept.")
+@click.option("--otlp", metavar="URL", help="An OpenTelemetry collector that gets every flow as a log.")
 @click.option("--home", metavar="FOLDER", help="The state folder.")
 @click.option("--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The settings file.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
@@ -72,6 +75,8 @@ def hub(file: Path | None, log_level: str, home: str | None, **flags: Any) -> No
         settings = settled(given, os.environ, file).settings
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    if settings.hub.otlp:
+        need("otel", OTEL_NEEDED)
     log_to_stderr(log_level, component="hub")
     run(settings, _tell)
 

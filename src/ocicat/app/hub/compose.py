@@ -9,7 +9,7 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -110,12 +110,7 @@ async def serve_hub(
         handlers = (FlowApi(hub, policy, version("ocicat")), WhiskerApi(hub), Health(hub, collector))
         app = application(*handlers, CONSOLE, access, clock)
         urls = await stack.enter_async_context(_web(of_hub, app, sockets))
-        tasks = [asyncio.create_task(_age(hub, of_hub))]
-        if followed is not None:
-            tasks.append(asyncio.create_task(followed.run()))
-        if of_hub.from_goldmane:
-            reader = GoldmaneReader(_goldmane(of_hub), hub.take, clock, chance)
-            tasks.append(asyncio.create_task(reader.run()))
+        tasks = [asyncio.create_task(part) for part in _parts(of_hub, hub, followed, clock)]
         stack.push_async_callback(_cancelled, tasks)
         built = (CONSOLE / "index.html").is_file()
         missed = [address for address in several(of_hub.grpc) if address not in bound]
@@ -128,6 +123,22 @@ async def serve_hub(
         for task in done:
             task.result()
     log.info("hub.stopped")
+
+
+def _parts(
+    settings: HubSettings, hub: Hub, followed: FollowedCluster | None, clock: SystemClock
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what goes on for as long as the hub runs."""
+    yield _age(hub, settings)
+    if followed is not None:
+        yield followed.run()
+    if settings.from_goldmane:
+        yield GoldmaneReader(_goldmane(settings), hub.take, clock, chance).run()
+    if settings.otlp:
+        # Who does not export need not have the exporter.
+        from ocicat.api.otlp import FlowLogs
+
+        yield FlowLogs(hub, settings.otlp, version("ocicat")).run()
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
