@@ -174,6 +174,12 @@ async def _put(session, name, value):
         return answer.status, await answer.json()
 
 
+async def _probed(session, path):
+    """Return the status of a probe, and its last line."""
+    async with session.get(path) as answer:
+        return answer.status, (await answer.text()).strip().split("\n")[-1]
+
+
 async def test_a_full_disk_refuses_writes_and_loses_none(disk):
     server = disk.start()
     large = "x" * 200_000
@@ -188,6 +194,8 @@ async def test_a_full_disk_refuses_writes_and_loses_none(disk):
         assert "database or disk is full" in said["message"]
         assert len(acknowledged) > 5
         assert await _stored(session) == acknowledged, "what was refused is not seen, and all else is read"
+        assert await _probed(session, "/readyz") == (500, "readyz check failed")
+        assert await _probed(session, "/livez") == (200, "ok")
         async with session.get(f"{HERE}?watch=1&resourceVersion=0&timeoutSeconds=1") as answer:
             lines = (await answer.text()).count("\n")
         assert lines >= len(acknowledged), "watches go on"
@@ -195,6 +203,7 @@ async def test_a_full_disk_refuses_writes_and_loses_none(disk):
         status, _ = await _put(session, "after", "y")
         assert status == 201, "and when there is room again, so do writes"
         acknowledged["after"] = "y"
+        assert await _probed(session, "/readyz") == (200, "ok")
         await asyncio.to_thread(server.kill)
     again = disk.start()
     async with connected(disk.seen("kubeconfig")) as session:

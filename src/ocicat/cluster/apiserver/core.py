@@ -19,7 +19,7 @@ from ocicat.cluster.resources.kinds import Kind, Registry
 from ocicat.cluster.resources.meta import SUFFIX_LETTERS
 from ocicat.cluster.resources.schema import Schemas
 from ocicat.cluster.resources.watch import Change
-from ocicat.cluster.store.protocol import Store, Stored, Write
+from ocicat.cluster.store.protocol import Store, StoreBrokenError, Stored, Write
 
 DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 _EVENTS_KEPT: Final = 4096
@@ -72,11 +72,18 @@ class Core:
         self.schemas: Schemas = schemas
         self.rules: Mapping[str, rules.RuleTree] = {}
         """The rules of custom kinds, by the names of their schemas."""
+        self.takes_writes = True
+        """Whether the store took the last write."""
         self._extend()
 
     def commit(self, writes: Sequence[Write]) -> tuple[Change, ...]:
         """Write to the store and wake the watchers. Raises StaleError, StoreBrokenError."""
-        changes = self.store.commit(writes)
+        try:
+            changes = self.store.commit(writes)
+        except StoreBrokenError:
+            self.takes_writes = False
+            raise
+        self.takes_writes = True
         for change in changes:
             self._touched[change.resource] = change.revision
         for resource in {change.resource for change in changes}:

@@ -35,7 +35,7 @@ class Documents:
         steps = [step for step in path.split("/") if step]
         accept = request.headers.get("Accept", "")
         if steps and "/" + steps[0] in _HEALTH:
-            return raw_answer(b"ok", content_type="text/plain; charset=utf-8")
+            return self._health(steps[0], verbose="verbose" in request.query)
         if steps[:1] == ["openapi"]:
             return self._openapi(steps[1:], accept, request.query.get("hash", ""))
         registry = self._core.registry
@@ -54,6 +54,16 @@ class Documents:
                 return _found(discovery.resource_list(registry, group, name))
             case _:
                 raise no_such_path()
+
+    def _health(self, name: str, *, verbose: bool) -> web.Response:
+        """Answer a probe: a server whose last write failed is alive, and not ready."""
+        ready = self._core.takes_writes or name == "livez"
+        store = "[+]store ok" if self._core.takes_writes else "[-]store failed: reason withheld"
+        lines = ["[+]ping ok", store, f"{name} check {'passed' if ready else 'failed'}", ""]
+        text = "ok" if ready and not verbose else "\n".join(lines)
+        return raw_answer(
+            text.encode(), status=200 if ready else 500, content_type="text/plain; charset=utf-8"
+        )
 
     def _openapi(self, steps: list[str], accept: str, asked: str) -> web.Response:
         if steps == ["v2"]:
