@@ -70,13 +70,19 @@ def test_a_node_that_is_killed_finds_its_pods_as_they_were(alone: PodCluster) ->
 
 def test_a_container_that_ends_while_its_node_is_away_has_its_exit_code(alone: PodCluster) -> None:
     alone.pod("short", 'command: [sh, -c, "sleep 2; exit 9"]', "restartPolicy: Never")
+    alone.pod("gone", 'command: [sleep, "4321"]')
     alone.ready("short")
+    alone.ready("gone")
     pid = alone.pid("nodeprocess")
     os.kill(pid, signal.SIGSTOP)
     eventually(lambda: any("sleep 2" in words for words in commands(alone)), False)
+    alone("delete pod gone --force --grace-period=0")
+    assert any("sleep 4321" in words for words in commands(alone))
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: alone.status("short")["phase"], "Failed")
     assert alone.container("short")["state"]["terminated"]["exitCode"] == 9
+    # What nobody knows any more is ended too.
+    eventually(lambda: any("sleep 4321" in words for words in commands(alone)), False)
 
 
 def commands(cluster: PodCluster) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from ocicat.cluster.pods.running import Running
+from ocicat.cluster.pods.sockets import listening
 
 STDIN: Final = 0
 RESULT: Final = 3
@@ -69,8 +70,7 @@ async def serve(path: Path, find: Find) -> asyncio.Server:
                         pass
         writer.close()
 
-    path.unlink(missing_ok=True)
-    return await asyncio.start_unix_server(one, str(path))
+    return await asyncio.start_unix_server(one, sock=listening(path))
 
 
 async def _attached(

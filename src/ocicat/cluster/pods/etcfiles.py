@@ -12,10 +12,9 @@ Thing = Mapping[str, Any]
 DOMAIN: Final = "cluster.local"
 
 
-def hosts_file(pod: Thing, addresses: tuple[str, ...]) -> str:
-    """Return a pod's /etc/hosts."""
+def hosts_file(pod: Thing, addresses: tuple[str, ...], name: str) -> str:
+    """Return the /etc/hosts of a pod whose host name is `name`."""
     spec = pod["spec"]
-    name = spec.get("hostname") or pod["metadata"]["name"]
     if spec.get("subdomain"):
         full = f"{name}.{spec['subdomain']}.{pod['metadata']['namespace']}.svc.{DOMAIN}"
         name = f"{full}\t{name}"

@@ -17,6 +17,7 @@ import msgspec
 from ocicat.base.errors import OcicatError
 from ocicat.cluster.pods.holder.server import MESSAGE_BYTES
 from ocicat.cluster.pods.security import Rights
+from ocicat.cluster.pods.sockets import connected, listening
 
 _FDS: Final = 8
 _PACKAGES: Final = str(Path(__file__).resolve().parents[3])
@@ -84,13 +85,10 @@ class Holding:
     @classmethod
     def connected(cls, path: Path) -> "Holding":
         """Connect to the holder's socket. Raises HolderGoneError."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            connection.connect(str(path))
+            return cls(connected(path, socket.SOCK_SEQPACKET))
         except OSError as error:
-            connection.close()
             raise HolderGoneError(f"{path}: {error.strerror}") from error
-        return cls(connection)
 
     def close(self) -> None:
         """End the connection, and what was started over it."""
@@ -270,15 +268,12 @@ def start_holder(socket_path: Path) -> tuple["subprocess.Popen[bytes]", socket.s
 
     When the connection closes or this process ends, the holder and all that it has started end.
     """
-    socket_path.unlink(missing_ok=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-        listening.bind(str(socket_path))
-        listening.listen(16)
+    with theirs, listening(socket_path, socket.SOCK_SEQPACKET) as door:
         command = [sys.executable, "-I", "-S", "-c", _START, _PACKAGES]
         process = subprocess.Popen(  # noqa: S603
-            [*command, str(theirs.fileno()), str(listening.fileno())],
-            pass_fds=(theirs.fileno(), listening.fileno()), stdin=subprocess.DEVNULL, process_group=0,
+            [*command, str(theirs.fileno()), str(door.fileno())],
+            pass_fds=(theirs.fileno(), door.fileno()), stdin=subprocess.DEVNULL, process_group=0,
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
         )  # fmt: skip
     return process, ours

@@ -109,7 +109,7 @@ class Launch:
             },
             rights=rights,
             tty=bool(spec.get("tty")),
-            hostname="" if sandbox.on_host else sandbox.hostname,
+            hostname=sandbox.hostname,
             keep=keep,
         )
 

@@ -16,6 +16,7 @@ import msgspec
 from ocicat.cluster.apiserver.runner import STDERR, STDOUT, Channels, Command, LogAsk
 from ocicat.cluster.pods import attaching, logs
 from ocicat.cluster.pods.holding import HolderError, Holding, Start
+from ocicat.cluster.pods.sockets import connected
 from ocicat.cluster.resources.errors import ApiError, bad_request
 
 _PIECE: Final = 1 << 16
@@ -90,7 +91,7 @@ class Pods:
         container = container_of(pod, command.container)
         path = self._folder / f"{pod['spec']['nodeName']}.sock"
         try:
-            reader, writer = await asyncio.open_unix_connection(str(path))
+            reader, writer = await asyncio.open_unix_connection(sock=connected(path))
         except OSError as error:
             raise ApiError("ServiceUnavailable", f"the node does not answer: {error}") from error
         wanted = attaching.Wanted(pod["metadata"]["uid"], container, command.stdin)

@@ -98,7 +98,9 @@ class Sandbox:
 
     @property
     def hostname(self) -> str:
-        """The pod's host name, at most the 63 bytes that the kernel takes."""
+        """The pod's host name, at most the 63 bytes that the kernel takes; its node's where it is there."""
+        if self.on_host:
+            return self._node.name
         return str(self._pod["spec"].get("hostname") or self._pod["metadata"]["name"])[:63]
 
     async def set_up(self) -> None:
@@ -183,7 +185,7 @@ class Sandbox:
         """Write /etc/hosts and the like; return where they are bound."""
         etc = self.folder / "etc"
         etc.mkdir(exist_ok=True)
-        (etc / "hosts").write_text(hosts_file(self._pod, self.addresses))
+        (etc / "hosts").write_text(hosts_file(self._pod, self.addresses, self.hostname))
         (etc / "resolv.conf").write_text(resolver_file(self._pod, self._node.resolver))
         (etc / "hostname").write_text(self.hostname + "\n")
         return [(str(etc / name), f"/etc/{name}", False) for name in ("hosts", "resolv.conf", "hostname")]

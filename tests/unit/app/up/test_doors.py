@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from ocicat.app.up.doors import Door, TakenError
-from ocicat.cluster.pods.programs.relay import Relay, connected
+from ocicat.cluster.pods.programs.relay import Relay
+from ocicat.cluster.pods.sockets import connected
 
 
 async def echo(reader, writer):

@@ -12,19 +12,19 @@ def pod(**spec: Any) -> dict[str, Any]:
 
 
 def test_a_pod_finds_itself_by_all_its_addresses() -> None:
-    lines = hosts_file(pod(), ("10.0.0.1", "fd00::1")).splitlines()
+    lines = hosts_file(pod(), ("10.0.0.1", "fd00::1"), "box").splitlines()
     assert lines[-2:] == ["10.0.0.1\tbox", "fd00::1\tbox"]
 
 
 def test_a_pod_of_a_subdomain_has_its_full_name() -> None:
     """ "a fully qualified hostname <hostname>.<subdomain>.<pod namespace>.svc.<cluster domain>" """
-    text = hosts_file(pod(hostname="db-0", subdomain="db"), ("10.0.0.1",))
+    text = hosts_file(pod(hostname="db-0", subdomain="db"), ("10.0.0.1",), "db-0")
     assert text.endswith("10.0.0.1\tdb-0.db.shop.svc.cluster.local\tdb-0\n")
 
 
 def test_aliases_come_last() -> None:
     aliases = [{"ip": "1.2.3.4", "hostnames": ["a", "b"]}, {"ip": "::9"}]
-    text = hosts_file(pod(hostAliases=aliases), ("10.0.0.1",))
+    text = hosts_file(pod(hostAliases=aliases), ("10.0.0.1",), "box")
     assert text.endswith("\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n::9\n")
 
 

@@ -247,6 +247,18 @@ async def test_everything_ends_with_the_holder(tmp_path: Path) -> None:
         holding.close()
 
 
+async def test_a_state_folder_may_be_anywhere(tmp_path: Path) -> None:
+    """The kernel takes paths of 107 bytes for a socket."""
+    deep = tmp_path / ("x" * 100) / ("y" * 100)
+    deep.mkdir(parents=True)
+    async with holder(deep) as (_, path):
+        other = Holding.connected(path)
+        assert await other.spaces() == []
+        other.close()
+    with pytest.raises(HolderGoneError, match="No such file"):
+        Holding.connected(deep / "absent")
+
+
 async def test_many_descriptors_are_no_trouble(tmp_path: Path) -> None:
     """Two hundred pods have more than the usual 1,024; containers have the usual limit."""
     async with holder(tmp_path) as (owner, _):

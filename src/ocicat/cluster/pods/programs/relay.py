@@ -7,12 +7,12 @@ and from the host's loopback, though it runs in a third network.
 import argparse
 import asyncio
 import contextlib
-import os
 import socket
 from pathlib import Path
 from typing import Final
 
 from ocicat.cluster.pods.programs.process import hold_endings, run, tell
+from ocicat.cluster.pods.sockets import connected
 
 PIECE_BYTES: Final = 65536
 PATIENCE_S: Final = 20.0
@@ -61,21 +61,6 @@ class Relay:
                     raise
             await asyncio.sleep(_STEP_S)
             waited_s += _STEP_S
-
-
-def connected(path: Path) -> socket.socket:
-    """Return a socket that is connected to a file, however long its path is. Raises OSError."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        # The kernel takes 107 bytes; a folder's descriptor makes any path short.
-        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        os.close(folder)
-    return connection
 
 
 async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
