@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "support.console",
     "support.hub",
+    "support.whisker",
     "support.kernel",
     "support.coroutines",
     "support.kubectl",
