@@ -18,7 +18,7 @@ from benchmarks.report import Table
 from ocicat.api.asking import Question
 from ocicat.api.documents import flows_of
 from ocicat.api.flowpages import grouped
-from ocicat.api.views import graph, step_of, timeseries, top
+from ocicat.api.views import graph, groups_of, step_of, timeseries, top
 from ocicat.app.clock import SystemClock
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
@@ -120,7 +120,8 @@ def asked(hub: Hub) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
     async def series() -> object:
         day = window(24)
         step = step_of(day, 60)
-        return timeseries(await hub.found(day, EVERYTHING, step), day, step, "action")
+        names, groups = groups_of(await hub.found(day, EVERYTHING), "action")
+        return timeseries(await hub.group_sums(day, groups, step), names, day, step)
 
     async def whole_graph() -> object:
         return graph(await hub.found(window(24), EVERYTHING), None)

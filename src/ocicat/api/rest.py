@@ -117,8 +117,9 @@ class FlowApi:
         asked = asked_of(hub, request.query)
         by = asking.one_of(request.query, "by", words.BY)
         step = asking.step_ns(request.query, asked.window, views.step_of(asked.window, 60))
-        found = await hub.found(asked.window, asked.filter, step)
-        return answer(views.timeseries(found, asked.window, step, by))
+        names, groups = views.groups_of(await hub.found(asked.window, asked.filter), by)
+        rows = await hub.group_sums(asked.window, groups, step)
+        return answer(views.timeseries(rows, names, asked.window, step))
 
     async def top(self, request: web.Request) -> web.Response:
         """`GET /top`."""

@@ -5,7 +5,7 @@ denied must learn by whom. He does not see what others wrote: the text of polici
 the pods of namespaces that he may not see. Source: docs/adr/0012-who-sees-which-flows.md.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,7 +16,7 @@ from ocicat.engine.policy import PolicyKey
 from ocicat.model.flowfilter import Filter
 from ocicat.model.record import FlowKey, FlowRecord, Variant
 from ocicat.ports.flowhub import FlowHub, Found, Listener, Live, Standing
-from ocicat.ports.flowstore import Window
+from ocicat.ports.flowstore import Row, Window
 from ocicat.ports.policyview import UNKNOWN, PolicyView, Written
 
 
@@ -112,6 +112,12 @@ class SeenHub:
     async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
         """Return sums of some kinds of flows."""
         return self._seen(await self._hub.sums(window, numbers, step_ns))
+
+    async def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step of kinds of flows that have a group, and may be seen."""
+        seen = {number for number, _ in self.variants(lambda _variant: True)}
+        chosen = {number: group for number, group in groups.items() if number in seen}
+        return await self._hub.group_sums(window, chosen, step_ns)
 
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records, the newest first."""

@@ -11,7 +11,7 @@ from ocicat.model.flow import Action, HitKind, Reporter
 from ocicat.model.record import FlowKey, Variant
 from ocicat.model.textmatch import GLOBAL
 from ocicat.ports.flowhub import Found, Loss
-from ocicat.ports.flowstore import Window
+from ocicat.ports.flowstore import Row, Window
 
 NS: Final = 1_000_000_000
 STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
@@ -134,19 +134,28 @@ def workloads(plan: Plan | None, namespace: str, name: str) -> list[Entity]:
 # --- series, top lists --------------------------------------------------------------------------------------
 
 
-def timeseries(found: Iterable[Found], window: Window, step_ns: int, by: str) -> dict[str, Any]:
-    """Return bytes, packets and connections by step, one series for each value of `by`."""
+def groups_of(found: Iterable[Found], by: str) -> tuple[list[str], dict[int, int]]:
+    """Return the names of groups, and the group of each kind of flow; each connection kind is in one only."""
+    names: dict[str, int] = {}
+    groups = {
+        item.number: names.setdefault(name, len(names))
+        for item in reported_once(found)
+        for name in _keys(item.variant.key, by)
+    }
+    return list(names), groups
+
+
+def timeseries(rows: Iterable[Row], names: Sequence[str], window: Window, step_ns: int) -> dict[str, Any]:
+    """Return bytes, packets and connections by step, one series for each group that has a name."""
     first, count = places(window, step_ns)
-    series: dict[str, dict[str, list[int]]] = {}
-    for item in reported_once(found):
-        for name in _keys(item.variant.key, by):
-            one = series.setdefault(
-                name, {measure: [0] * count for measure in ("bytes", "packets", "connections")}
-            )
-            place = item.start_ns // step_ns - first
-            one["bytes"][place] += _bytes(item)
-            one["packets"][place] += item.counts.packets_in + item.counts.packets_out
-            one["connections"][place] += item.counts.connections_started
+    measures = ("bytes", "packets", "connections")
+    series = {name: {measure: [0] * count for measure in measures} for name in names}
+    for row in rows:
+        one, counts = series[names[row.variant]], row.counts
+        place = row.start_ns // step_ns - first
+        one["bytes"][place] += counts.bytes_in + counts.bytes_out
+        one["packets"][place] += counts.packets_in + counts.packets_out
+        one["connections"][place] += counts.connections_started
     return {
         "from": moment(first * step_ns),
         "step_s": step_ns // NS,
@@ -204,6 +213,7 @@ def graph(
     """Return workloads as nodes, connection kinds as edges; replicas of namespaces that may be seen."""
     nodes: dict[str, dict[str, Any]] = {}
     edges: dict[str, dict[str, Any]] = {}
+    pending: dict[str, tuple[int, bool]] = {}
     for item in reported_once(found):
         key = item.variant.key
         source, dest = (
@@ -215,7 +225,10 @@ def graph(
         denied = key.action is Action.DENY
         edge["denied" if denied else "allowed"] += item.counts.connections_started
         staged = any(hit.action is Action.DENY for hit in key.pending[-1:])
-        edge["would_deny"] = edge["would_deny"] or (staged and not denied)
+        # The newest flow has the word: what older ones say was so before policies changed.
+        newest = max(pending.get(edge["id"], (0, False)), (item.end_ns, staged and not denied))
+        pending[edge["id"]] = newest
+        edge["would_deny"] = newest[1]
         hit = decided_by(key)
         if hit is not None and hit not in edge["decided_by"]:
             edge["decided_by"].append(hit)

@@ -152,6 +152,10 @@ class Hub:
         rows = await asyncio.to_thread(self._store.sums, window, numbers, step_ns)
         return _found(self._store.variants(), rows)
 
+    async def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step of kinds of flows that have a group."""
+        return await asyncio.to_thread(self._store.group_sums, window, groups, step_ns)
+
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records, the newest first."""
         rows = await asyncio.to_thread(self._store.latest, window, numbers, limit)

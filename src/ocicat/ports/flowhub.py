@@ -1,6 +1,6 @@
 """What the hub offers to those that serve it: history, live records, and how it stands."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import msgspec
 
 from ocicat.model.flowfilter import Filter
 from ocicat.model.record import FlowCounts, FlowRecord, Variant
-from ocicat.ports.flowstore import Receipt, StoreStats, Window
+from ocicat.ports.flowstore import Receipt, Row, StoreStats, Window
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -97,6 +97,9 @@ class FlowHub(Protocol):
 
     async def sums(self, window: Window, numbers: Sequence[int], step_ns: int | None = None) -> list[Found]:
         """Return sums of some kinds of flows, by number and step."""
+
+    async def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step of kinds of flows that have a group, which stands for the variant."""
 
     async def latest(self, window: Window, numbers: Sequence[int], limit: int) -> list[Found]:
         """Return single records of kinds of flows, the newest first."""

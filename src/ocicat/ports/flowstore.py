@@ -85,6 +85,12 @@ class FlowStore(Protocol):
             upto: Only rows up to this position count; None for all.
         """
 
+    def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step of variants that have a group; rows have it in place of the variant.
+
+        A thousand kinds in a handful of groups are summed where they are, and need not be carried.
+        """
+
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:
         """Return single rows as they came, the newest first, at most `limit`."""
 

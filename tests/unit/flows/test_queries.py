@@ -1,10 +1,10 @@
 """What is asked of a store, in the words of two databases. Source: design/dependencies "Scale-out"."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from ocicat.flows.store.queries import Dialect, DuckDb, Latest, Query, Since, Sums, render
+from ocicat.flows.store.queries import Dialect, DuckDb, GroupSums, Latest, Query, Since, Sums, render
 from ocicat.ports.flowstore import Window
 
 WINDOW = Window(100, 200)
@@ -18,6 +18,9 @@ class ClickHouse:
 
     def step(self, column: str, length: int) -> str:
         return f"intDiv({column}, {length})"
+
+    def grouped(self, column: str, groups: Mapping[int, int]) -> tuple[str, str]:
+        return f"transform({column}, {list(groups)}, {list(groups.values())}, -1)", ""
 
     def among(self, column: str, numbers: Sequence[int]) -> str:
         return f"{column} IN ({', '.join(map(str, numbers))})" if numbers else "0"
@@ -41,6 +44,16 @@ class ClickHouse:
         (Sums(WINDOW, [3, 1], 15, None), ClickHouse(), "sum(connections_live) FROM source WHERE"),
         (Sums(WINDOW, [3, 1], 15, None), ClickHouse(), "AND variant IN (3, 1) GROUP BY variant, step"),
         (Sums(WINDOW, [], None, None), ClickHouse(), "start_ns < 200 AND 0 GROUP BY"),
+        (
+            GroupSums(WINDOW, {3: 0, 1: 1}, 15),
+            DuckDb(),
+            "FROM source JOIN (SELECT unnest([3,1]::BIGINT[]) AS number, unnest([0,1]::BIGINT[]) AS grp) ON",
+        ),
+        (
+            GroupSums(WINDOW, {3: 0, 1: 1}, 15),
+            ClickHouse(),
+            "SELECT transform(variant, [3, 1], [0, 1], -1) AS kind, intDiv(start_ns, 15) AS step",
+        ),
         (
             Latest(WINDOW, [5], 9),
             ClickHouse(),

@@ -63,6 +63,17 @@ def test_kinds_that_are_not_asked_for_are_left_out(store: FlowStore) -> None:
     assert store.sums(ALL, []) == []
 
 
+def test_groups_are_summed_by_step_and_what_has_none_is_left_out(store: FlowStore) -> None:
+    store.append([row(1, 0, 10), row(2, 3, 5), row(3, 4, 7), row(1, 15, 1), row(4, 0, 99)])
+    found = store.group_sums(ALL, {1: 0, 2: 0, 3: 1}, 15 * NS)
+    assert [(one.variant, one.start_ns - T0, one.counts.bytes_in) for one in found] == [
+        (0, 0, 15),
+        (0, 15 * NS, 1),
+        (1, 4 * NS, 7),
+    ]
+    assert store.group_sums(ALL, {}, 15 * NS) == []
+
+
 def test_rows_of_several_days_are_summed_together(store: FlowStore) -> None:
     store.append([row(1, -1, 4), row(1, 1, 5)])
     assert [found.counts.bytes_in for found in store.sums(ALL, None)] == [9]

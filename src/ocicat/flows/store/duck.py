@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 import numpy as np
 
-from ocicat.flows.store.queries import COLUMNS, DuckDb, Latest, Query, Since, Sums, render
+from ocicat.flows.store.queries import COLUMNS, DuckDb, GroupSums, Latest, Query, Since, Sums, render
 from ocicat.flows.store.segments import NS, Columns, Segment, Segments, StoreError, attach, union
 from ocicat.model.record import FlowCounts, Variant
 from ocicat.ports.flowstore import Receipt, Row, StoreStats, Window
@@ -154,6 +154,13 @@ class DuckStore:
         found = self._asked(Sums(window, variants, step_ns, upto), window)
         return [
             Row(variant, start, end, FlowCounts(*counts)) for variant, _, start, end, *counts in sorted(found)
+        ]
+
+    def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step."""
+        found = self._asked(GroupSums(window, groups, step_ns), window)
+        return [
+            Row(group, start, end, FlowCounts(*counts)) for group, _, start, end, *counts in sorted(found)
         ]
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from ocicat.model.record import Variant
 from ocicat.ports.flowstore import Receipt, Row, StoreStats, Window
 
@@ -55,6 +57,15 @@ class MemoryStore:
             place = (row.variant, row.start_ns // step_ns if step_ns else 0)
             before = found.get(place)
             found[place] = before.joined(row) if before else row
+        return [found[place] for place in sorted(found)]
+
+    def group_sums(self, window: Window, groups: Mapping[int, int], step_ns: int) -> list[Row]:
+        """Return sums by group and step."""
+        found: dict[tuple[int, int], Row] = {}
+        for row in self.sums(window, list(groups), step_ns):
+            place = (groups[row.variant], row.start_ns // step_ns)
+            grouped = msgspec.structs.replace(row, variant=place[0])
+            found[place] = found[place].joined(grouped) if place in found else grouped
         return [found[place] for place in sorted(found)]
 
     def latest(self, window: Window, variants: Sequence[int], limit: int) -> list[Row]:

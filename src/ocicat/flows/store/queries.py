@@ -5,7 +5,7 @@ second database needs a dialect, and no caller changes. All values are numbers o
 Source: design/dependencies "Scale-out: ClickHouse".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -28,6 +28,15 @@ class Sums(msgspec.Struct, frozen=True):
     """Only rows up to this position; None for all."""
 
 
+class GroupSums(msgspec.Struct, frozen=True):
+    """Sums by group of variants and step: `group, step, start, end, counts…`. The others are left out."""
+
+    window: Window
+    groups: Mapping[int, int]
+    """Variant → group."""
+    step_ns: int
+
+
 class Latest(msgspec.Struct, frozen=True):
     """Single rows, the newest first: all columns."""
 
@@ -43,7 +52,7 @@ class Since(msgspec.Struct, frozen=True):
     limit: int
 
 
-Query = Sums | Latest | Since
+Query = Sums | GroupSums | Latest | Since
 
 
 class Dialect(Protocol):
@@ -57,6 +66,9 @@ class Dialect(Protocol):
 
     def among(self, column: str, numbers: Sequence[int]) -> str:
         """Return the condition that a column is one of some numbers, perhaps of none."""
+
+    def grouped(self, column: str, groups: Mapping[int, int]) -> tuple[str, str]:
+        """Return the group of a column's number, and what the source is joined with to know it."""
 
 
 class DuckDb:
@@ -75,6 +87,12 @@ class DuckDb:
         listed = ",".join(map(str, numbers))
         return f"{column} IN (SELECT unnest([{listed}]::BIGINT[]))"
 
+    def grouped(self, column: str, groups: Mapping[int, int]) -> tuple[str, str]:
+        """Return a column of a table that is joined: made of two lists, it is read once."""
+        numbers, found = (",".join(map(str, part)) for part in (groups.keys(), groups.values()))
+        table = f"SELECT unnest([{numbers}]::BIGINT[]) AS number, unnest([{found}]::BIGINT[]) AS grp"
+        return "grp", f" JOIN ({table}) ON {column} = number"
+
 
 def render(query: Query, source: str, dialect: Dialect) -> str:
     """Return the SQL of a query.
@@ -89,11 +107,18 @@ def render(query: Query, source: str, dialect: Dialect) -> str:
         case Sums():
             step = dialect.step("start_ns", query.step_ns) if query.step_ns else "0"
             upto = [] if query.upto is None else [f"position <= {query.upto}"]
-            sums = ", ".join(dialect.total(name) for name in COUNTS)
             where = " AND ".join([*_within(query.window, query.variants, dialect), *upto])
             return (
-                f"SELECT variant, {step} AS step, min(start_ns), max(end_ns), {sums} FROM {source} "  # noqa: S608
+                f"SELECT variant, {step} AS step, {_sums(dialect)} FROM {source} "  # noqa: S608
                 f"WHERE {where} GROUP BY variant, step"
+            )
+        case GroupSums():
+            group, join = dialect.grouped("variant", query.groups)
+            step = dialect.step("start_ns", query.step_ns)
+            where = " AND ".join(_within(query.window, None, dialect))
+            return (
+                f"SELECT {group} AS kind, {step} AS step, {_sums(dialect)} FROM {source}{join} "  # noqa: S608
+                f"WHERE {where} GROUP BY kind, step"
             )
         case Latest():
             where = " AND ".join(_within(query.window, query.variants, dialect))
@@ -103,6 +128,10 @@ def render(query: Query, source: str, dialect: Dialect) -> str:
                 f"SELECT {every} FROM {source} WHERE position > {query.position} "  # noqa: S608
                 f"ORDER BY position DESC LIMIT {query.limit}"
             )
+
+
+def _sums(dialect: Dialect) -> str:
+    return ", ".join(["min(start_ns)", "max(end_ns)", *(dialect.total(name) for name in COUNTS)])
 
 
 def _within(window: Window, variants: Sequence[int] | None, dialect: Dialect) -> list[str]:
