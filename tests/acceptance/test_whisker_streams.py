@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from ocicat.model.flow import Action
+from ocicat.model.flow import Action, HitKind, Trigger
 from support.hub import STAGED, RealHub, flow_record
 from support.whisker import ALL_KEYS, NS, OLD_S, Source, listed
 
