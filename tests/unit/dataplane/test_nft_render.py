@@ -2,6 +2,7 @@
 
 import pytest
 
+from ocicat.dataplane.nft.difference import difference
 from ocicat.dataplane.nft.kinds import Segment
 from ocicat.dataplane.nft.peers import range_text
 from ocicat.dataplane.nft.render import render
@@ -73,6 +74,22 @@ def program(ruleset: Ruleset, way: str = "to", family: int = 4) -> str:
     return verdict.removeprefix("goto ")
 
 
+def exact_peers(ruleset: Ruleset, way: str = "to", family: int = 4) -> dict[str, str]:
+    """Return the elements of the map of the pod's Program, which its chain is named after."""
+    return dict(ruleset.containers[program(ruleset, way, family).rpartition("_")[0]].elements)
+
+
+def test_a_change_of_the_answer_for_all_others_comes_into_force_by_elements_alone() -> None:
+    """So it needs no run of nft: 0.1 ms instead of 20."""
+    book = TraceBook()
+    before = rendered(policy(Rule(Action.ALLOW, protocol=6, destination=port(80))), book=book)
+    change = difference(
+        before, rendered(policy(Rule(Action.ALLOW, protocol=6, destination=port(81))), book=book)
+    )
+    assert change.create
+    assert {item.container for item in change.flip.elements} == {"to_pods4", "to_pods6"}
+
+
 def test_equal_worlds_give_equal_text() -> None:
     one, other = rendered(policy(ALLOW), others=3), rendered(policy(ALLOW), others=3)
     assert one == other
@@ -89,13 +106,11 @@ def test_a_pod_that_the_plan_does_not_know_stays_closed() -> None:
 def test_peers_that_get_what_all_others_get_are_left_out() -> None:
     """design/dataplane §8: "leave out peers whose result is the class's default"."""
     nobody_is_special = rendered(policy(Rule(Action.ALLOW, protocol=6, destination=port(80))), others=5)
-    assert nobody_is_special.containers[program(nobody_is_special)].elements == {}
+    assert exact_peers(nobody_is_special) == {}
     clients_are = rendered(
         policy(Rule(Action.ALLOW, protocol=6, source=clients(), destination=port(80))), others=5
     )
-    assert sorted(clients_are.containers[program(clients_are)].elements) == [
-        f"10.65.0.{number}" for number in range(2, 7)
-    ]
+    assert sorted(exact_peers(clients_are)) == [f"10.65.0.{number}" for number in range(2, 7)]
 
 
 def test_equal_answers_are_one_chain_for_both_families() -> None:
@@ -154,7 +169,7 @@ def test_nested_networks_are_cut_into_disjoint_ranges() -> None:
 
 def test_a_network_of_one_address_is_an_exact_peer() -> None:
     ruleset = rendered(policy(Rule(Action.ALLOW, source=Side(nets=(Prefix.parse("192.0.2.7/32"),)))))
-    assert list(ruleset.containers[program(ruleset)].elements) == ["192.0.2.7"]
+    assert list(exact_peers(ruleset)) == ["192.0.2.7"]
 
 
 @pytest.mark.parametrize(

@@ -131,14 +131,18 @@ class Renderer:
         """Yield what judges the pods of a family in a direction, the answering chains apart."""
         scene = _Scene(direction, family)
         judges = list({local.judges[direction]: None for local in locals_})
-        yield scene.pods({local.element: local.judges[direction].name for local in locals_})
         if not judges:
+            yield scene.pods({})
             return
         plan, criteria = answers.plan, Criteria.together([judge.criteria for judge in judges])
         crowd = self._crowds.of(plan, (direction, family), family, criteria)
+        chains: dict[Judge, str] = {}
         for judge in judges:
             row = judge.row(plan, crowd, answers)
-            yield from judge.parts(crowd.kinds, row, partial(scene.program, judge.name, crowd.kinds, row))
+            parts = judge.parts(crowd.kinds, row, partial(scene.program, judge.name, crowd.kinds, row))
+            chains[judge] = parts[-1].name
+            yield from parts
+        yield scene.pods({local.element: chains[local.judges[direction]] for local in locals_})
 
 
 def _owners(locals_: Sequence[Local]) -> Iterator[Container]:
@@ -159,14 +163,18 @@ class _Scene:
         self.pod_type = f"ifname . {ADDRESS_TYPE[family]} : verdict"
         self.peer_type = f"{ADDRESS_TYPE[family]} : verdict"
 
-    def pods(self, judges: Mapping[str, str]) -> Container:
-        """Return the map that finds a pod's Program (`frame` asks it); `judges` are their names by pod."""
-        elements = {pod: f"goto {self._chain(judge)}" for pod, judge in judges.items()}
+    def pods(self, chains: Mapping[str, str]) -> Container:
+        """Return the map that finds a pod's Program (`frame` asks it); `chains` are theirs by pod."""
+        elements = {pod: f"goto {chain}" for pod, chain in chains.items()}
         return Container(f"{self.way}_pods{self.family}", self.pod_type, elements=elements)
 
     def program(self, judge: str, kinds: Kinds, row: Row) -> Iterator[Chain | Container]:
-        """Yield the chain of a Program: exact peers, then CIDRs, then the rest."""
-        name, peers = self._chain(judge), judged_peers(kinds, row)
+        """Yield the maps of a Program and last its chain: exact peers, then CIDRs, then the rest.
+
+        The chain is named by what is in it. So a change of CIDRs or rest makes a new chain, and puts it into
+        force by elements of the map of pods: 0.1 ms by netlink, where to replace a chain takes a run of nft.
+        """
+        name, peers = f"{self.way}_c{self.family}_{judge}", judged_peers(kinds, row)
         exact = {peer: f"goto {chain}" for peer, chain in peers.exact.items()}
         yield Container(name, self.peer_type, elements=exact)
         rules = [f"{self.peer} vmap @{name}"]
@@ -176,7 +184,5 @@ class _Scene:
             held = f"{self.way}_n{self.family}_{digest(element_texts(nets))}"
             yield Container(held, self.peer_type, ("flags interval",), nets)
             rules.append(f"{self.peer} vmap @{held}")
-        yield Chain(name, (*rules, f"goto {peers.rest}"))
-
-    def _chain(self, judge: str) -> str:
-        return f"{self.way}_c{self.family}_{judge}"
+        rules.append(f"goto {peers.rest}")
+        yield Chain(f"{name}_{digest(rules)}", tuple(rules))
