@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Book, MOST_ROWS, rowIdOf } from "../src/flows/book";
-import { added, current, joined } from "../src/flows/merge";
+import { added, current, joined, summed } from "../src/flows/merge";
+import type { Series } from "../src/api/types";
 import { flow, hit } from "./flow";
 
 const profile = hit({ kind: "Profile", name: "kns.catfacts", namespace: "", tier: "", action: "Allow" });
@@ -65,6 +66,28 @@ describe("records of one key add up", () => {
       sum = added(sum, flow({ start_time: at(0), end_time: at(1) }), 1);
     }
     expect(sum.series?.bytes).toEqual(new Array(30).fill(180));
+  });
+});
+
+describe("histories of several keys", () => {
+  const from = "2026-11-25T10:30:00.000Z";
+  test("are added up, slice by slice", () => {
+    const one = { from, step_s: 2, bytes: Array.from({ length: 30 }, (_, i) => i) };
+    expect(summed([one, one])?.bytes).toEqual(one.bytes.map((value) => 2 * value));
+    expect(summed([one])).toBe(one);
+    expect(summed([])).toBeNull();
+  });
+  test("with other slices keep their sum and their place in time", () => {
+    const coarse = { from, step_s: 2, bytes: new Array<number>(30).fill(0) };
+    const fine = { from: "2026-11-25T10:30:30.000Z", step_s: 1, bytes: new Array<number>(30).fill(5) };
+    const { bytes, step_s } = summed([coarse, fine]) as Series;
+    expect([step_s, bytes.slice(0, 15).every((value) => value === 0), bytes.slice(15).every((value) => value === 10)]).toEqual([2, true, true]);
+  });
+  test("of the end that saw more are those of the row, with all verdicts of the window", () => {
+    const series = (value: number) => ({ from, step_s: 2, bytes: new Array<number>(30).fill(value) });
+    const before = flow({ id: "before", series: series(7) });
+    const after = flow({ id: "after", action: "Deny", series: series(1), end_time: "2026-11-25T10:40:00.000Z" });
+    expect(joined("c1", [after, before], 1).series?.bytes).toEqual(new Array(30).fill(8));
   });
 });
 

@@ -1,9 +1,22 @@
 /** How much: history over the window, and bytes, packets and connections each way. */
-import type { FlowDetails } from "../api/types";
+import type { Flow, FlowDetails } from "../api/types";
 import type { Row } from "../flows/merge";
-import { bytes, count } from "../format/numbers";
+import { bytes, count, counted } from "../format/numbers";
 import { clock } from "../format/times";
 import { Bars } from "../parts/Sparkline";
+
+/** How old the newest record of a flow may be that still tells of now. */
+const NOW_MS = 30_000;
+
+/** Connections that are open, as the end with more of them says in its newest records. */
+function openNow(raw: readonly Flow[]): number {
+  const newest = new Map<string, Flow>();
+  for (const record of raw) if (!newest.has(record.id)) newest.set(record.id, record);
+  const latest = Math.max(0, ...raw.map((record) => Date.parse(record.end_time)));
+  const open = { Src: 0, Dst: 0 };
+  for (const record of newest.values()) if (Date.parse(record.end_time) > latest - NOW_MS) open[record.reporter] += record.connections_live;
+  return Math.max(open.Src, open.Dst);
+}
 
 export function Amounts({ row, details }: { row: Row; details: FlowDetails }) {
   const { history } = details;
@@ -26,7 +39,7 @@ export function Amounts({ row, details }: { row: Row; details: FlowDetails }) {
           {line("Packets", sum("packets_forward"), sum("packets_back"), count)}
         </tbody>
       </table>
-      <p className="faint">{count(row.connections)} {row.verdict === "allowed" ? "connections begun" : "attempts"}, {count(row.live)} open now</p>
+      <p className="faint">{counted(row.connections, "connection")} begun or tried, {count(openNow(details.raw))} open now</p>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 /** What happened, in one sentence: who denied what at which rule, how often, since when. */
-import type { FlowDetails, Hit, Walk, WalkStep } from "../api/types";
+import type { Flow, FlowDetails, Hit, Walk, WalkStep } from "../api/types";
 import type { Row } from "../flows/merge";
-import { count, counted } from "../format/numbers";
+import { counted } from "../format/numbers";
 import { clock } from "../format/times";
 import { decidingHit, kindWord, plainName, policyOf } from "../format/words";
 import { PolicyLink } from "../parts/Name";
@@ -22,6 +22,12 @@ function By({ hit, walk, alone }: { hit: Hit; walk: Walk | null | undefined; alo
   return <> rule {hit.rule_index + 1} <span className="faint">[{hit.rule_index}]</span>{text ? ` (${text})` : ""} of {kindWord(policy.kind)} {named}</>;
 }
 
+/** What the flow that speaks for the row counted: earlier verdicts have counts of their own. */
+function begunWord({ action, connections_started: begun }: Flow): string {
+  if (action === "Deny") return counted(begun, "attempt");
+  return begun ? counted(begun, "connection") : "No new connection, only such as were open before,";
+}
+
 export function Sentence({ row, details }: { row: Row; details: FlowDetails | undefined }) {
   const { flow } = row;
   const hit = decidingHit(flow);
@@ -34,7 +40,7 @@ export function Sentence({ row, details }: { row: Row; details: FlowDetails | un
       <Shape mark={denied ? "deny" : "allow"} />
       <span>
         {denied ? "Denied" : "Allowed"} on {leaving ? "leaving" : "arrival at"} <b>{where}</b>:{hit ? <By hit={hit} walk={walk} alone={flow.policies.enforced.length === 1} /> : " nobody said by whom"}.
-        {" "}{denied ? `${count(row.connections)} attempts` : counted(row.connections, "connection")} since {clock(row.firstMs)}.
+        {" "}{begunWord(flow)} since {clock(flow.start_time)}.
         {row.staged && <span className="staged-note"><Shape mark="staged" /> With staged policies enforced and today's policies, a new connection would be {row.staged === "Deny" ? "denied" : "allowed"}.</span>}
       </span>
     </p>

@@ -52,9 +52,28 @@ function addSeries(series: Series | null, flow: Flow, sliceS: number): Series {
   return { from: new Date(from).toISOString(), step_s: stepMs / 1000, bytes };
 }
 
+/** Several histories as one, of the length of each, up to the newest end. */
+export function summed(all: readonly Series[]): Series | null {
+  const [first] = all;
+  if (!first || all.length === 1) return first ?? null;
+  const stepMs = 1000 * Math.max(...all.map((one) => one.step_s));
+  const end = Math.max(...all.map((one) => Date.parse(one.from) + one.bytes.length * one.step_s * 1000));
+  const from = end - SLICES * stepMs;
+  const bytes = new Array<number>(SLICES).fill(0);
+  for (const one of all) {
+    const start = Date.parse(one.from);
+    one.bytes.forEach((value, i) => {
+      const slot = Math.floor((start + (i + 0.5) * one.step_s * 1000 - from) / stepMs);
+      if (slot >= 0 && slot < SLICES) bytes[slot] = (bytes[slot] ?? 0) + value;
+    });
+  }
+  return { from: new Date(from).toISOString(), step_s: stepMs / 1000, bytes };
+}
+
 /** Add a record of the same key. `sliceS` is the length of a slice of history, in seconds. */
 export function added(flow: Flow | undefined, record: Flow, sliceS: number): Flow {
-  if (!flow) return record.series ? record : { ...record, series: addSeries(null, record, sliceS) };
+  // In a backfill the connections that were live are added up over all of it: how many there are now, the next record says.
+  if (!flow) return record.series ? { ...record, connections_live: 0 } : { ...record, series: addSeries(null, record, sliceS) };
   const newer = record.end_time >= flow.end_time ? record : flow;
   return {
     ...newer,
@@ -128,7 +147,8 @@ export function joined(id: string, flows: readonly Flow[], seq: number): Row {
   const action: Action = verdict === "allowed" ? "Allow" : "Deny";
   const pending = now.map(stagedAction).filter((one) => one !== undefined);
   const would: Action = pending.includes("Deny") ? "Deny" : "Allow";
-  const seen = [...flows].sort((a, b) => (b.series?.bytes.length ?? 0) - (a.series?.bytes.length ?? 0) || b.bytes_in + b.bytes_out - a.bytes_in - a.bytes_out);
+  const fuller = sides[0].forward + sides[0].back >= sides[1].forward + sides[1].back ? "Dst" : "Src";
+  const histories = flows.flatMap((one) => (one.reporter === fuller && one.series ? [one.series] : []));
   return {
     id, seq, flow, flows, verdict, connection: flow.connection,
     staged: pending.length && would !== action && verdict !== "unknown" ? would : null,
@@ -136,6 +156,6 @@ export function joined(id: string, flows: readonly Flow[], seq: number): Row {
     firstMs: Math.min(...flows.map((one) => Date.parse(one.start_time))),
     lastMs: Math.max(...flows.map((one) => Date.parse(one.end_time))),
     forward: more("forward"), back: more("back"), packets: more("packets"), connections: more("connections"), live: more("live"),
-    series: seen[0]?.series ?? null,
+    series: summed(histories),
   };
 }

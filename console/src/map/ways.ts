@@ -60,7 +60,7 @@ function routed(from: Point, to: Point, boxes: readonly Box[], used: Map<number,
   const lowest = Math.max(...obstacles.map((box) => box.y + box.height));
   const y = lane(Math.max(lowest + LANE, (from.y + to.y) / 2), x1, x2, boxes, used);
   const [a, b] = [{ x: Math.max(from.x + LANE, x1), y }, { x: Math.min(to.x - LANE, x2), y }];
-  return { path: `M${from.x} ${from.y}${leap(from, a)}L${b.x} ${b.y}${leap(b, to)}`, x: (a.x + b.x) / 2, y };
+  return { path: `M${from.x} ${from.y}${leap(from, a)}L${b.x} ${b.y}${leap(b, to)}`, x: a.x + (b.x - a.x) * (Math.round(y / LANE) % 2 ? 0.35 : 0.65), y };
 }
 
 /** A place on its side for each way of a thing, in the order of where they go to. */

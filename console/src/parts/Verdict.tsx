@@ -66,7 +66,7 @@ export function RowVerdictMark({ row }: { row: Row }) {
           <span className="tight">{row.staged === "Deny" ? "would deny" : "would allow"}</span>
         </span>
       )}
-      {row.changed && !row.staged && <span className="faint" title="Within this window the verdict has been another">changed</span>}
+      {row.changed && !row.staged && <span className="faint" title="Within this window the verdict has been another"><span aria-hidden="true">↺</span><span className="said">changed</span></span>}
     </span>
   );
 }

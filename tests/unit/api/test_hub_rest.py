@@ -147,6 +147,24 @@ async def test_what_both_ends_report_counts_once() -> None:
         ] == [True]
 
 
+async def test_what_staged_policies_would_do_is_said_by_the_newest_flow() -> None:
+    async with serving() as app:
+        start = app.timer.now_ns() - 20 * NS
+        await app.hub.take(
+            [
+                flow_record("facts", "db", start_ns=start, pending=STAGED),
+                flow_record("facts", "db", start_ns=start + 5 * NS),
+                flow_record("worker", "db", start_ns=start),
+                flow_record("worker", "db", start_ns=start + 5 * NS, pending=STAGED),
+            ]
+        )
+        edges = (await app.get(f"{API}/graph"))["edges"]
+        assert {edge["source"].partition("-")[0]: edge["would_deny"] for edge in edges} == {
+            "catfacts/facts": False,
+            "catfacts/worker": True,
+        }
+
+
 async def test_series_are_by_what_is_asked() -> None:
     async with serving() as app:
         await tell(app)
