@@ -17,6 +17,7 @@ from ocicat.cluster.controllers import (
     job,
     replicaset,
     scheduler,
+    statefulset,
 )
 from ocicat.cluster.controllers.actions import Again, Change, Create, Remove, Say
 from ocicat.cluster.controllers.events import event_of
@@ -230,6 +231,74 @@ def test_a_rollout_keeps_its_limits_and_ends(data, replicas, surge, missing):
     assert counts["two"]["status"]["availableReplicas"] == replicas
     assert counts["one"]["spec"]["replicas"] == 0
     assert not rollout.step()
+
+
+# --- claims -------------------------------------------------------------------------------------------------
+
+
+def a_claim(name, node="", phase="Pending"):
+    annotations = {"annotations": {"volume.kubernetes.io/selected-node": node}} if node else {}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return thing("PersistentVolumeClaim", name, spec=spec, status={"phase": phase}, **annotations)
+
+
+def claiming(*names):
+    waiting = pod("p", node="", phase="Pending")
+    waiting["spec"]["volumes"] = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in names]
+    return waiting
+
+
+def two_nodes():
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return [thing("Node", name, status=ready) for name in ("n1", "n2")]
+
+
+def test_a_claim_gets_its_node_then_its_status_and_then_the_pod_goes_there():
+    waiting, fresh, placed = claiming("c"), a_claim("c"), a_claim("c", "n1")
+    [first] = scheduler.reconcile(known(waiting, fresh, *two_nodes()), waiting, NOW)
+    assert first == Change(fresh, {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "n1"}}})
+    [second] = scheduler.reconcile(known(waiting, placed, *two_nodes()), waiting, NOW)
+    status = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
+    assert second == Change(placed, {"status": status}, "status")
+    bound = known(waiting, a_claim("c", "n2", "Bound"), *two_nodes())
+    assert scheduler.reconcile(bound, waiting, NOW)[0].patch["target"]["name"] == "n2"
+    assert waiting in interested(bound, fresh)
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ([], 'persistentvolumeclaim "a" not found'),
+        (["n1", "n2"], "0/2 nodes are available: 2 node(s) had volume node affinity conflict."),
+        (["n9", "n9"], "0/2 nodes are available: 2 node(s) had volume node affinity conflict."),
+    ],
+)
+def test_a_pod_whose_claims_cannot_be_met_waits(claims, words):
+    waiting = claiming("a", "b")
+    there = [a_claim(name, node, "Bound") for name, node in zip("ab", claims, strict=False)]
+    change, said = scheduler.reconcile(known(waiting, *there, *two_nodes()), waiting, NOW)
+    assert change.patch["status"]["conditions"][-1]["message"] == words
+    assert (said.reason, said.message) == ("FailedScheduling", words)
+
+
+def test_a_stateful_set_claims_for_each_pod():
+    template = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    spec = {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": TEMPLATE,
+        "volumeClaimTemplates": [template],
+    }
+    owning = thing("StatefulSet", "db", spec={"replicas": 1, **spec})
+    made = [
+        action.body
+        for action in statefulset.reconcile(known(owning), owning, NOW)
+        if isinstance(action, Create)
+    ]
+    claim, first = made[0], made[1]
+    assert (claim["kind"], claim["metadata"]["name"]) == ("PersistentVolumeClaim", "data-db-0")
+    assert claim["metadata"]["labels"] == {"app": "web"}
+    assert "ownerReferences" not in claim["metadata"]
+    assert first["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]
 
 
 # --- aggregated roles ---------------------------------------------------------------------------------------

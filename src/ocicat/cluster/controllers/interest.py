@@ -6,6 +6,7 @@ from ocicat.cluster.controllers.actions import Thing
 from ocicat.cluster.controllers.endpoints import SERVICE_NAME
 from ocicat.cluster.controllers.known import WATCHED, Known
 from ocicat.cluster.controllers.things import is_going, labels_of, name_of, namespace_of, spec_of
+from ocicat.cluster.resources.claims import claim_names
 
 
 def interested(known: Known, thing: Thing) -> Iterator[Thing]:
@@ -18,6 +19,12 @@ def interested(known: Known, thing: Thing) -> Iterator[Thing]:
             yield from _one(known, "Service", namespace_of(thing), labels_of(thing).get(SERVICE_NAME, ""))
         case "Endpoints":
             yield from _one(known, "Service", namespace_of(thing), name_of(thing))
+        case "PersistentVolumeClaim":
+            yield from (
+                pod
+                for pod in known.all("Pod", namespace_of(thing))
+                if name_of(thing) in claim_names(pod) and not spec_of(pod).get("nodeName")
+            )
         case "ClusterRole":
             yield from (role for role in known.all("ClusterRole") if role.get("aggregationRule"))
         case "ServiceAccount" | "ConfigMap":

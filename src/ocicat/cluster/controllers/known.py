@@ -31,6 +31,7 @@ WATCHED: Final[dict[str, Kind]] = {
         _kind("", "v1", "ServiceAccount", "serviceaccounts"),
         _kind("", "v1", "ConfigMap", "configmaps"),
         _kind("", "v1", "Endpoints", "endpoints"),
+        _kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         _kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         _kind("coordination.k8s.io", "v1", "Lease", "leases"),
         _kind("apps", "v1", "Deployment", "deployments"),

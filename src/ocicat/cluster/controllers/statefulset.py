@@ -12,6 +12,7 @@ from ocicat.cluster.controllers.things import (
     is_ready,
     labels_of,
     name_of,
+    namespace_of,
     spec_of,
     status_of,
 )
@@ -38,6 +39,7 @@ def _next(
     for name in wanted:
         pod = pods.get(name)
         if pod is None:
+            actions += _claims(statefulset, name)
             actions.append(Create(_pod(statefulset, name, revision), statefulset))
         elif is_finished(pod) and not is_going(pod):
             actions.append(Remove(pod))
@@ -80,7 +82,30 @@ def _pod(statefulset: Thing, name: str, revision: str) -> Thing:
     }
     metadata = {**pod["metadata"], "generateName": f"{name_of(statefulset)}-", "labels": labels}
     spec = {**pod["spec"], "hostname": name, "subdomain": spec_of(statefulset).get("serviceName", "")}
+    claimed = {
+        name_of(template): {"claimName": f"{name_of(template)}-{name}"}
+        for template in spec_of(statefulset).get("volumeClaimTemplates") or ()
+    }
+    given = [row for row in spec.get("volumes") or () if row.get("name") not in claimed]
+    volumes = [{"name": volume, "persistentVolumeClaim": claim} for volume, claim in claimed.items()]
+    if volumes:
+        spec["volumes"] = [*given, *volumes]
     return {**pod, "metadata": metadata, "spec": spec}
+
+
+def _claims(statefulset: Thing, pod: str) -> list[Action]:
+    """Return the claims of a pod's volumes; they are no one's, and outlive pod and StatefulSet."""
+    made: list[Action] = []
+    selected = (spec_of(statefulset).get("selector") or {}).get("matchLabels") or {}
+    for template in spec_of(statefulset).get("volumeClaimTemplates") or ():
+        metadata = {
+            "name": f"{name_of(template)}-{pod}",
+            "namespace": namespace_of(statefulset),
+            "labels": {**labels_of(template), **selected},
+        }
+        body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}
+        made.append(Create({**body, "spec": dict(spec_of(template))}))
+    return made
 
 
 def _status(statefulset: Thing, pods: dict[str, Thing], revision: str) -> list[Action]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from ocicat.cluster.client import ApiError
 from ocicat.cluster.pods import mounted, network
 from ocicat.cluster.pods.context import NodeContext, Thing
 from ocicat.cluster.pods.environment import Given, MissingError, Sources, expanded, references
@@ -18,6 +19,7 @@ from ocicat.cluster.pods.volumes import (
     tokens_wanted,
     volume_files,
 )
+from ocicat.cluster.resources.claims import node_of
 
 log: Final = structlog.get_logger("ocicat.node")
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -202,6 +204,9 @@ class Sandbox:
             if "hostPath" in volume:
                 found[volume["name"]] = host_path(self._node.folder / "host", volume)
                 continue
+            if "persistentVolumeClaim" in volume:
+                found[volume["name"]] = await self._claimed(volume["persistentVolumeClaim"]["claimName"])
+                continue
             if not mounted.is_within(volume["name"]) or "/" in volume["name"]:
                 raise MissingError(f"volume {volume['name']}: this is no name of a volume")
             folder = found[volume["name"]] = self.folder / f"volume-{volume['name']}"
@@ -212,6 +217,22 @@ class Sandbox:
                 mounted.write(folder, files)
         mounted.write(self.folder / "account", account_files(self.given, credentials))
         return found
+
+    async def _claimed(self, name: str) -> Path:
+        """Return the folder of a claim, made where it is not there. Raises MissingError, ApiError."""
+        path = f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/persistentvolumeclaims/{name}"
+        try:
+            claim: Any = msgspec.json.decode(await self._node.client.get(path))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            raise MissingError(f'persistentvolumeclaim "{name}" not found') from error
+        if node_of(claim) != self._node.name:
+            where = node_of(claim) or "no node yet: only a pod that is scheduled gives it one"
+            raise MissingError(f'persistentvolumeclaim "{name}" is on {where}')
+        folder = self._node.folder / "claims" / str(claim["metadata"]["uid"])
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @property
     def changes(self) -> bool:

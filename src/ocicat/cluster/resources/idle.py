@@ -77,9 +77,9 @@ IDLE_KINDS: Final[tuple[Kind, ...]] = (
         "AllowVolumeExpansion|=expandable", AGE, namespaced=False, status_apart=False,
     ),
 )  # fmt: skip
-_ACTED_ON: Final = ("priorityclasses.scheduling.k8s.io", "podtemplates")
-"""Of these, the ones that nobody expects anything else of: a priority is looked up on admission."""
-_RESOURCES: Final = frozenset(kind.resource for kind in IDLE_KINDS) - frozenset(_ACTED_ON)
+_SERVED: Final = ("priorityclasses.scheduling.k8s.io", "persistentvolumeclaims", "podtemplates")
+"""Of these, the ones that do something: a priority is looked up on admission, a claim gets a folder."""
+_RESOURCES: Final = frozenset(kind.resource for kind in IDLE_KINDS) - frozenset(_SERVED)
 
 
 def without_effect(kind: Kind) -> str:
