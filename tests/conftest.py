@@ -12,6 +12,7 @@ pytest_plugins = [
     "support.console",
     "support.hub",
     "support.whisker",
+    "support.flowapi",
     "support.kernel",
     "support.coroutines",
     "support.kubectl",

@@ -81,6 +81,8 @@ class FlowService:
         with self._hub.listen() as listener:
             # Nothing awaits in between: what comes after this position, the listener hears.
             began, matches = self._hub.position, self._hub.matcher(filter_)
+            # The head says that the reader is heard of, long before there may be a flow to send.
+            await context.send_initial_metadata(())
             if request.start_time_gte:
                 window = self._since(request.start_time_gte)
                 before = flows_of(await self._hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
