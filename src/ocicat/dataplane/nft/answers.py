@@ -79,6 +79,7 @@ class _Scribe:
         self._program = program
         self._signature = signature
         self._rules = [(position, program.rules[position]) for position in numbers_of(signature.bits)]
+        self._by_protocol: dict[int, list[tuple[int, BoundRule]]] = {}
         self._by_live: dict[int, Answer] = {}
         self._chains: dict[str, Chain] = {}
         self._numbers: set[int] = set()
@@ -91,7 +92,7 @@ class _Scribe:
 
     def _ask(self, transport: Transport) -> Answer:
         bits = 0
-        for position, bound in self._rules:
+        for position, bound in self._rules_for(transport[0]):
             if bound.transport_matches(self._program.family, transport):
                 bits |= 1 << position
         live = self._program.live_bits(self._signature, transport, bits)
@@ -99,6 +100,17 @@ class _Scribe:
         if answer is None:
             answer = self._by_live[live] = self._logged(live, self._trace(live))
         return answer
+
+    def _rules_for(self, protocol: int) -> list[tuple[int, BoundRule]]:
+        """Return the rules that can match a protocol: most name one, and many ports are asked about."""
+        found = self._by_protocol.get(protocol)
+        if found is None:
+            found = self._by_protocol[protocol] = [
+                (position, bound)
+                for position, bound in self._rules
+                if bound.rule.protocol in (None, protocol) and bound.rule.not_protocol != protocol
+            ]
+        return found
 
     def _trace(self, live: int) -> Answer:
         """Return the trace chain for the rules that match. The chain of a number that all lack is ours to
