@@ -23,6 +23,7 @@ from ocicat.app.clock import SystemClock
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.flows.store.queries import COLUMNS
+from ocicat.flows.store.segments import fill_totals
 from ocicat.model.flowfilter import EVERYTHING, parse
 from ocicat.model.record import FlowRecord
 from ocicat.ports.flowstore import Row, Window
@@ -84,9 +85,11 @@ def make_history(folder: Path, records: list[FlowRecord]) -> None:
     for hour in range(24):
         with duckdb.connect(str(folder / f"flows-{hour + 2:06}-{hour + 2:06}-15.duckdb")) as file:
             file.execute(f"CREATE TABLE flows ({', '.join(f'{name} BIGINT' for name in COLUMNS)})")
+            file.execute(f"CREATE TABLE totals ({', '.join(f'{name} BIGINT' for name in COLUMNS)})")
             file.execute("CREATE TABLE about AS SELECT 1::BIGINT AS last_position")
             start = now - (24 - hour) * 3600 * NS
             file.execute(HISTORY, [KINDS, start, start, ROWS // 24])
+            fill_totals(file, "main")
 
 
 HISTORY = """

@@ -99,6 +99,20 @@ def test_an_hour_ends_its_file_and_makes_it_windows_of_15_s(store: DuckStore, tm
     assert store.stats().rows == 8 + 8 + 60
 
 
+@pytest.mark.parametrize("cut_s", [0, 30], ids=["whole", "a part of it"])
+def test_the_sums_of_a_file_stand_for_its_rows_where_all_are_meant(store: DuckStore, cut_s: int) -> None:
+    fill(store, 3)
+    window = Window(T0 + cut_s * NS, T0 + 3 * HOUR_NS)
+    counted = store.sums(window, None)
+    assert sum(row.counts.bytes_in for row in counted) == 180 - cut_s
+    assert [row.counts for row in counted] == [
+        sum((row.counts for row in store.sums(window, [kind], 15 * NS)), FlowCounts()) for kind in (1, 2)
+    ]
+    [summed] = store.sums(window, [1])
+    edges = store.sums(window, [1], 15 * NS)
+    assert (summed.start_ns, summed.end_ns) == (edges[0].start_ns, edges[-1].end_ns)
+
+
 def test_a_day_makes_them_one_file_of_windows_of_5_min(store: DuckStore, tmp_path: Path) -> None:
     fill(store, 49)
     names = files(tmp_path)

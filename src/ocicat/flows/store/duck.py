@@ -175,7 +175,8 @@ class DuckStore:
         with self._segments.held(window) as segments:
             if not segments:
                 return []
-            sql = render(query, union(segments), DuckDb())
+            summed = query.window if isinstance(query, Sums) and not query.step_ns else None
+            sql = render(query, union(segments, summed), DuckDb())
             return self._database.cursor().execute(sql).fetchall()
 
     def last_position(self) -> int:

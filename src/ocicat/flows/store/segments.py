@@ -63,6 +63,13 @@ class Segment:
         own = self.window
         return own is not None and own.start_ns < window.end_ns and window.start_ns < own.end_ns
 
+    def is_summed_in(self, window: Window) -> bool:
+        """Tell whether it lies in a window whole, and holds its sums: a file in windows is never added to."""
+        own = self.window
+        if own is None or not self.step_s:
+            return False
+        return window.start_ns <= own.start_ns and own.end_ns <= window.end_ns
+
     def note(self, rows: int, columns: Columns) -> None:
         """Note that rows have been added."""
         self.widen(int(columns["start_ns"].min()), int(columns["start_ns"].max()))
@@ -160,6 +167,7 @@ class Segments:
                     f"FROM {union(old)} GROUP BY variant, start ORDER BY start, variant"
                 )
                 cursor.execute(f"INSERT INTO making.about VALUES ({reached})")  # noqa: S608
+                fill_totals(cursor, "making")
             self._database.cursor().execute("DETACH making")
             path.rename(self._folder / new.name)
             _flush(self._folder)
@@ -230,14 +238,32 @@ def attach(database: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
         raise StoreError(f"the flow store {path.name} cannot be opened: {error}") from error
 
 
-def union(segments: list[Segment]) -> str:
-    """Return the rows of segments as one table of a query."""
+def union(segments: list[Segment], summed: Window | None = None) -> str:
+    """Return the rows of segments as one table of a query.
+
+    With a window, of which only the sum by kind is wanted, those that lie in it whole and change no more give
+    the sums that they hold.
+    """
     columns = ", ".join(COLUMNS)
-    return "(" + " UNION ALL ".join(f"SELECT {columns} FROM {one.alias}.flows" for one in segments) + ")"  # noqa: S608
+    tables = [
+        f"{one.alias}.{'totals' if summed is not None and one.is_summed_in(summed) else 'flows'}"
+        for one in segments
+    ]
+    return "(" + " UNION ALL ".join(f"SELECT {columns} FROM {table}" for table in tables) + ")"  # noqa: S608
+
+
+def fill_totals(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
+    """Write the sums by kind of a file whose rows are complete."""
+    counts = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
+    cursor.execute(
+        f"INSERT INTO {alias}.totals SELECT variant, min(start_ns), max(end_ns), {counts}, 0 "  # noqa: S608
+        f"FROM {alias}.flows GROUP BY variant"
+    )
 
 
 def _create(cursor: duckdb.DuckDBPyConnection, alias: str) -> None:
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.flows ({_ROWS})")
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.totals ({_ROWS})")
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.about (last_position BIGINT)")
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {alias}.receipts (sender VARCHAR, sequence BIGINT)")
 
