@@ -290,3 +290,48 @@ def test_a_stream_from_now_on_has_no_backfill(channel: grpc.Channel, told: RealH
     told.push([flow_record("worker", "later", 2, start_ns=before.start_ns)])
     assert next(call).flow.Key.dest_port == 2
     call.cancel()
+
+
+# --- §4.6: statistics ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        pytest.param({}, ["allow-dns", "default-deny", "facts", "web"], id="§4.6 per policy"),
+        pytest.param({"policy_match": pb.PolicyMatch(name=b"web")}, ["web"], id="§10 3.30: text"),
+        pytest.param({"policy_match": pb.PolicyMatch(name=MESSAGE)}, ["allow-dns"], id="§10 3.32: message"),
+        pytest.param({"policy_match": pb.PolicyMatch(tier=SECURITY)}, ["allow-dns"], id="§4.6 by tier"),
+        pytest.param({"policy_match": pb.PolicyMatch(kind=pb.NetworkPolicy)}, ["web"], id="§4.6 by kind"),
+        # The original matches nothing by action.
+        pytest.param({"policy_match": pb.PolicyMatch(action=pb.Pass)}, ["allow-dns"], id="§4.6 by action"),
+        pytest.param(
+            {"policy_match": pb.PolicyMatch()}, ["allow-dns", "default-deny", "facts", "web"], id="§4.6 any"
+        ),
+    ],
+)
+def test_statistics_are_of_the_policies_that_match(
+    channel: grpc.Channel, asked: dict[str, Any], names: list[str]
+) -> None:
+    request = pb.StatisticsRequest(start_time_gte=-300, **asked)
+    results = list(stubs.StatisticsStub(channel).List(request, timeout=WAIT_S))
+    assert sorted(result.policy.name for result in results) == names
+
+
+def test_statistics_of_no_policy_are_one_empty_result_and_then_not_found(channel: grpc.Channel) -> None:
+    """§4.6: "No match: one empty result and then NOT_FOUND"."""
+    request = pb.StatisticsRequest(policy_match=pb.PolicyMatch(name=b"none"))
+    call = stubs.StatisticsStub(channel).List(request, timeout=WAIT_S)
+    assert next(call) == pb.StatisticsResult()
+    assert fails(call).code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [pb.StatisticsRequest(type=BOGUS), pb.StatisticsRequest(group_by=BOGUS)],
+    ids=["type", "group"],
+)
+def test_statistics_of_no_known_type_are_refused(
+    channel: grpc.Channel, request_: pb.StatisticsRequest
+) -> None:
+    assert fails(stubs.StatisticsStub(channel).List(request_, timeout=WAIT_S)).code() is INVALID
