@@ -47,6 +47,10 @@ class FakeHolding:
     async def forget(self, name: str) -> None:
         self.forgotten.append(name)
 
+    async def kept(self, prefix: str) -> list[str]:
+        names = [what.keep for what in self.started if what.keep not in self.forgotten]
+        return [name for name in names if name.startswith(prefix)]
+
     async def shut(self, name: str) -> None:
         """Nothing is kept here."""
 

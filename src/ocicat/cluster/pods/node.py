@@ -60,7 +60,10 @@ class Node:
         self._kept = await self._left_over()
         server = await attaching.serve(self._socket, self._find)
         try:
-            node.programmed.open()
+            try:
+                node.programmed.open()
+            except OSError as error:
+                log.warning("node.not_told_of_policy", reason=str(error))
             async with asyncio.TaskGroup() as group:
                 for reflector in reflectors:
                     group.create_task(reflector.run())
@@ -73,7 +76,7 @@ class Node:
             node.programmed.close()
 
     async def _holder_lives(self) -> None:
-        await self._node.holding.gone
+        await asyncio.shield(self._node.holding.gone)
         raise ConnectionResetError("the holder of the namespaces has ended")
 
     async def _left_over(self) -> frozenset[str]:
@@ -147,6 +150,11 @@ class Node:
     async def _work(self, key: tuple[str, str], uid: str, work: PodWork) -> None:
         try:
             await work.run()
+        except Exception as error:
+            if self._node.holding.gone.done():
+                raise
+            # One pod's trouble is not its node's; the next change of the pod tries again.
+            log.exception("pod.failed", pod=f"{key[0]}/{key[1]}", reason=str(error))
         finally:
             self._works.pop(uid, None)
             if self._uids.get(key) == uid:
