@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ocicat.dataplane.nft.driver import NftUnavailableError
+
 _TIMEOUT_S: Final = 30.0
 _LEGACY: Final = Path("/proc/self/net/ip_tables_names")
 """The tables that the old iptables has in this network namespace."""
@@ -17,7 +19,10 @@ _IPVS_INTERFACE: Final = "kube-ipvs0"
 
 
 def sign_of_kube_proxy(nft: Sequence[str] = ("nft",)) -> str:
-    """Return what tells of a kube-proxy in this network namespace; empty where nothing does."""
+    """Return what tells of a kube-proxy in this network namespace; empty where nothing does.
+
+    Raises NftUnavailableError where nft does not say: that is no sign of anything.
+    """
     if any(name == _IPVS_INTERFACE for _, name in socket.if_nameindex()):
         return f"interface {_IPVS_INTERFACE}"
     listed = _output([*nft, "list", "tables"])
@@ -37,7 +42,7 @@ def sign_of_kube_proxy(nft: Sequence[str] = ("nft",)) -> str:
 
 def _output(command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NftUnavailableError(f"cannot look for a kube-proxy: {error}") from error
     return done.stdout

@@ -16,6 +16,7 @@ from ocicat.app.agent.status import socket_path
 from ocicat.app.agent.translation import LOOK_S, Translation
 from ocicat.app.mirror import Mirror
 from ocicat.app.settings import AgentSettings, ServicesMode, Settings
+from ocicat.base.errors import OcicatError
 from ocicat.cluster.deltas import Inbox
 from ocicat.dataplane.cut import Cut
 from ocicat.dataplane.routes import Routes
@@ -85,6 +86,7 @@ class Scene:
         self.timer, self.inbox, self.kernel = FakeTimer(), Inbox(), FakeKernel()
         self.flows = Flows()
         self.kube_proxy = ""
+        self.looks = 0
         self.translations = []
         self.cuts = []
         self.uncut = ""
@@ -119,13 +121,19 @@ class Scene:
             cutting=Cutting(self.end, enforcer, self.timer, lambda: 0.0),
             translation=Translation(
                 ServicesMode.AUTO,
-                lambda: self.kube_proxy,
+                self.look,
                 lambda here: self.translations.append((here, len(self.kernel.wanted))),
                 enforcer,
                 self.timer,
             ),
             timer=self.timer,
         )
+
+    def look(self):
+        self.looks += 1
+        if self.kube_proxy is None:
+            raise OcicatError("nft does not answer")
+        return self.kube_proxy
 
     def end(self, plan):
         if self.uncut:
@@ -293,6 +301,18 @@ async def test_services_are_left_to_a_kube_proxy_that_comes_and_taken_over_when_
         await until(lambda: len(it.kernel.wanted) == 3)
         assert it.translations[2:] == [(True, 2)]
         assert it.agent.status().services == "translated here"
+
+
+async def test_while_nobody_knows_of_a_kube_proxy_services_stay_with_whom_they_are(tmp_path):
+    async with running(tmp_path) as it:
+        it.kube_proxy = None
+        await it.timer.advance(LOOK_S)
+        await until(lambda: it.looks == 2)
+        assert it.translations == [(True, 0)]
+        assert it.agent.status().faults == 0
+        it.kube_proxy = "interface kube-ipvs0"
+        await it.timer.advance(LOOK_S)
+        await until(lambda: it.translations[1:] == [(False, 0)])
 
 
 @pytest.mark.parametrize(("mode", "translated"), [(ServicesMode.ON, True), (ServicesMode.OFF, False)])

@@ -4,6 +4,7 @@ import pytest
 
 from ocicat.dataplane import kubeproxy
 from ocicat.dataplane.kubeproxy import sign_of_kube_proxy
+from ocicat.dataplane.nft.driver import NftUnavailableError
 
 pytestmark = pytest.mark.kernel
 
@@ -51,5 +52,7 @@ def test_the_old_iptables_keeps_its_chains_to_itself(namespaces, tmp_path, table
     assert sign(namespaces) == expected
 
 
-def test_without_nft_nothing_is_found():
-    assert sign_of_kube_proxy(["no-such-program"]) == ""
+@pytest.mark.parametrize("nft", ["no-such-program", "false"])
+def test_an_nft_that_says_nothing_is_no_sign_that_there_is_none(nft):
+    with pytest.raises(NftUnavailableError, match="cannot look for a kube-proxy"):
+        sign_of_kube_proxy([nft])

@@ -12,6 +12,7 @@ import structlog
 
 from ocicat.app.agent.enforcer import Enforcer
 from ocicat.app.settings import ServicesMode
+from ocicat.base.errors import OcicatError
 from ocicat.ports.clock import Timer
 
 LOOK_S: Final = 30.0
@@ -31,11 +32,12 @@ class Translation:
         enforcer: Enforcer,
         timer: Timer,
     ) -> None:
-        """Look once, in mode `auto`, and tell the kernel side.
+        """Look once, in mode `auto`, and tell the kernel side. Raises OcicatError where that cannot be done.
 
         Args:
             mode: As set.
-            look: Returns what tells of a kube-proxy, empty where nothing does. Blocks.
+            look: Returns what tells of a kube-proxy, empty where nothing does. Blocks. Where it raises
+                OcicatError nothing is known, and all stays as it is.
             translate: Tells the kernel side whether to translate from the next pass on. Blocks for a pass.
             enforcer: Passes.
             timer: Waits between looks.
@@ -60,7 +62,11 @@ class Translation:
             await asyncio.Event().wait()
         while True:
             await self._timer.sleep(LOOK_S)
-            sign = await asyncio.to_thread(self._look)
+            try:
+                sign = await asyncio.to_thread(self._look)
+            except OcicatError as error:
+                log.warning("services.unsure", reason=str(error))
+                continue
             if bool(sign) != bool(self._sign):
                 self._sign = sign
                 log.info("services.left_to_kube_proxy" if sign else "services.taken_over", sign=sign)
