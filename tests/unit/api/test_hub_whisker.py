@@ -259,3 +259,40 @@ async def test_records_of_both_verdicts_are_two_keys() -> None:
         await app.hub.take([mended, mended])
         found = {flow["action"]: flow["packets_in"] for flow in (await app.get(FLOWS))["items"]}
         assert found == {"Deny": 3, "Allow": 6}
+
+
+@pytest.mark.parametrize(("ahead_s", "count"), [(14, 1), (-14, 1), (60, 0)])
+async def test_a_clock_that_is_a_little_fast_or_slow_is_no_matter(ahead_s: int, count: int) -> None:
+    """§3: "one ahead of the clock (for nodes whose clock runs fast)"; §12: "clock ±15 s"."""
+    async with serving() as app:
+        await app.hub.take([flow_record(start_ns=app.timer.now_ns() + ahead_s * NS)])
+        assert len((await app.get(FLOWS, startTimeGte="-60"))["items"]) == count
+        # What is further ahead is kept, and shows when its time has come.
+        await app.timer.advance(60)
+        assert len((await app.get(FLOWS, startTimeGte="-120"))["items"]) == 1
+
+
+async def test_labels_are_those_that_all_contributors_have() -> None:
+    """§3: "Labels: the **intersection** of `k=v` strings of all contributors"."""
+    async with serving() as app:
+        start = app.timer.now_ns() - 20 * NS
+        labels = (("app=db", "pod=1", "tier=back"), ("app=db", "pod=2", "tier=back"))
+        await app.hub.take([flow_record(start_ns=start, dest_labels=each) for each in labels])
+        [flow] = (await app.get(FLOWS))["items"]
+        assert (flow["dest_labels"], flow["packets_in"]) == ("app=db | tier=back", 6)
+        async with app.stream(FLOWS, watch="true", startTimeGte="-60") as events:
+            assert json.loads((await events.next())["data"])["dest_labels"] == "app=db | tier=back"
+
+
+async def test_a_failing_store_is_an_internal_error_in_whiskers_shape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """§7.4: "500 `Internal Server Error`: any aggregator failure"."""
+
+    async def failing(*_: Any, **__: Any) -> Any:
+        raise OSError("the disk is gone")
+
+    async with serving() as app:
+        monkeypatch.setattr(app.hub, "found", failing)
+        async with app.client.get(FLOWS) as answer:
+            assert (answer.status, await answer.text()) == (500, '{"error":"Internal Server Error"}\n')
