@@ -73,6 +73,11 @@ class Events:
             if "data" in event:
                 return event
 
+    async def rest(self) -> bytes:
+        """Return what comes until the stream ends."""
+        rest: bytes = await self._content.read()
+        return rest
+
 
 def _small(address: Any) -> socket.socket:
     """Make a socket that holds little, so that a client who does not read is soon felt."""

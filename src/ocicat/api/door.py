@@ -27,6 +27,10 @@ SESSIONS: Final = 1_000
 """At a time; then the oldest ends."""
 SIGHT_NS: Final = 10 * 1_000_000_000
 """For how long a user's sight is taken as known: so long a new namespace stays unseen."""
+REVIEW_S: Final = 235.0
+"""After which a stream ends, so that its reader's token and rights are looked at again when he comes back. He
+goes on after his last position, and misses nothing. With the minute for which an answer of the cluster is
+taken as known, and the pause between two looks at a silent stream, these are five minutes."""
 AT_ONCE: Final = 16
 """Questions to the cluster at a time."""
 POLICIES: Final = "networking.k8s.io", "networkpolicies"
@@ -153,6 +157,11 @@ class Sessions:
     def end(self, name: str) -> None:
         """End a session."""
         self._open.pop(name, None)
+
+
+def longest_stream_s(request: web.Request) -> float | None:
+    """Return after how many seconds a stream ends; None where nobody has rights that could be taken away."""
+    return None if request.app[LOGIN] is Login.NONE else REVIEW_S
 
 
 def token_of(request: web.Request, sessions: Sessions) -> str:

@@ -15,8 +15,9 @@ from aiohttp import web
 from ocicat.api import asking, views
 from ocicat.api.contract.words import GROUPS
 from ocicat.api.documents import BUCKET_NS, Flow, identity, moment, ours
+from ocicat.api.door import longest_stream_s
 from ocicat.api.flowpages import asked_of, grouped
-from ocicat.api.sight import REVIEW_S, seen_hub, sight_of
+from ocicat.api.sight import seen_hub
 from ocicat.api.sse import Events
 from ocicat.model.flowfilter import Filter
 from ocicat.ports.flowhub import FlowHub, Listener, Live
@@ -63,7 +64,7 @@ class FlowStream:
                         await reader.lost(0, "this hub has begun a new history; here is all of it")
                     await reader.backfill(*await grouped(hub, asked, group, began), began)
                 await events.send(b"{}", event="caught-up")
-                await reader.follow(listener, None if sight_of(request).everything else REVIEW_S)
+                await reader.follow(listener, longest_stream_s(request))
         return response
 
 

@@ -50,9 +50,6 @@ class Sight(msgspec.Struct, frozen=True):
 ALL: Final = Sight(all_namespaces=True, shared_policies=True)
 HIDDEN: Final = "a rule that you may not read"
 """What stands for the words of a rule whose policy may not be read."""
-REVIEW_S: Final = 300.0
-"""After which the stream of a reader who may not see everything ends, so that his rights are looked at again
-when he comes back. He goes on after his last position, and misses nothing."""
 SIGHT: Final = web.RequestKey("sight", Sight)
 """Where the guard leaves the sight of a request; without a guard, everything is seen."""
 

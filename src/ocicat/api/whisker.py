@@ -13,8 +13,9 @@ import msgspec
 from aiohttp import web
 
 from ocicat.api.documents import BUCKET_NS, Flow, buckets_of, edged, flows_of, shown_name, whisker
+from ocicat.api.door import longest_stream_s
 from ocicat.api.moments import instant, window_of
-from ocicat.api.sight import REVIEW_S, seen_hub, sight_of
+from ocicat.api.sight import seen_hub
 from ocicat.api.sse import Events
 from ocicat.api.whiskerfilters import BadFiltersError, filters_of
 from ocicat.base.errors import OcicatError
@@ -93,10 +94,9 @@ class WhiskerApi:
                     window = Window(begin // BUCKET_NS * BUCKET_NS, now + BUCKET_NS)
                     before = flows_of(await hub.found(window, filter_, BUCKET_NS, began), BUCKET_NS)
                     await events.send_all(map(_encoded, reversed(before)))
-                # Whoever may not see everything comes back, so that his rights are looked at again.
-                longest = None if sight_of(request).everything else REVIEW_S
+                # Whoever was let in comes back, so that his rights are looked at again.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(longest):
+                    async with asyncio.timeout(longest_stream_s(request)):
                         async for group in listener:
                             records = (live.record for live in group if matches(live.record.variant))
                             await events.send_all(map(_encoded, buckets_of(records)))

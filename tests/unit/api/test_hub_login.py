@@ -1,5 +1,6 @@
 """Logging in and out of an exposed hub, and what each user sees of it. Source: docs/adr/0012."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ocicat.api import door
 from ocicat.api.door import COOKIE, SESSION_S, SIGHT_NS, ClusterDoor, TokenDoor
 from ocicat.api.web import Access
 from ocicat.model.record import FlowRecord
@@ -290,3 +292,26 @@ async def test_rights_are_asked_for_again_after_some_seconds() -> None:
         assert cluster.asked == asked
         await timer.advance(SIGHT_NS / 1e9)
         assert (await app.get(f"{API}/flows"))["items"] == []
+
+
+STREAMS = [f"{API}/flows/stream", "/whisker-backend/flows"]
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_stream_of_somebody_who_sees_everything_ends_so_that_his_rights_are_looked_at_again(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "REVIEW_S", 0.0)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with serving(access=EXPOSED) as app, app.stream(path, watch="true", headers=headers) as events:
+        await app.hub.take([between("shop", "bank", 1, app.timer.now_ns())])
+        async with asyncio.timeout(20):
+            await events.rest()
+
+
+async def test_a_stream_of_a_hub_that_lets_everybody_in_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "REVIEW_S", 0.0)
+    async with serving() as app, app.stream("/whisker-backend/flows", watch="true") as events:
+        for port in (1, 2):
+            await app.hub.take([between("shop", "bank", port, app.timer.now_ns())])
+            assert json.loads((await events.next())["data"])["dest_port"] == port
