@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from reference import api, cli, kinds, metrics, problems, settings
+from reference import api, cli, kinds, metrics, problems, rest, settings
 
 REFERENCE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -21,6 +21,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "kinds.md": kinds.page,
     "metrics.md": metrics.page,
     "problems.md": problems.page,
+    "rest.md": rest.page,
     "settings.md": settings.page,
 }
 

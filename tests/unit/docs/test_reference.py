@@ -10,6 +10,7 @@ import click
 import pytest
 
 import ocicat
+from ocicat.api.contract.operations import OPERATIONS
 from ocicat.app.agent.metrics import COUNTERS, GAUGES, PREFIX
 from ocicat.app.settings import paths
 from ocicat.cli.main import cli
@@ -68,3 +69,7 @@ def test_every_setting_has_a_heading(setting: str) -> None:
 @pytest.mark.parametrize("metric", [*GAUGES, *(f"{name}_total" for name in COUNTERS)])
 def test_every_metric_has_a_heading(metric: str) -> None:
     assert PREFIX + metric in headings("metrics.md")
+
+
+def test_every_path_of_the_hub_has_a_heading() -> None:
+    assert {f"GET {operation.path}" for operation in OPERATIONS} <= headings("rest.md")
