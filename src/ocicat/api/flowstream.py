@@ -58,7 +58,7 @@ class FlowStream:
             async with events.opened() as response:
                 await reader.losses()
                 if after is not None and after <= began:
-                    await reader.go_on(after)
+                    await reader.go_on(after, began)
                 else:
                     if after is not None:
                         await reader.lost(0, "this hub has begun a new history; here is all of it")
@@ -77,12 +77,12 @@ class _Reader:
         self._filter = filter_
         self._encoded = encoded
 
-    async def go_on(self, after: int) -> None:
-        """Send what came after a position."""
+    async def go_on(self, after: int, began: int) -> None:
+        """Send what came after a position. What came after `began`, the listener has heard."""
         again, missing = await self._hub.since(after)
         if missing:
             await self.lost(missing, "the break was longer than what is repeated")
-        await self._show(again)
+        await self._show([live for live in again if live.position <= began])
 
     async def backfill(self, flows: Sequence[Flow], series: Mapping[str, Any], began: int) -> None:
         """Send what was. Only the last event has a position: a break before it begins the backfill anew."""
@@ -97,15 +97,18 @@ class _Reader:
         begun = time.monotonic()
         told, missed = begun - LAG_EVERY_S, 0
         async for records in _with_pauses(listener, LAG_S):
+            # Read before anything awaits: meanwhile the listener may go on to records that were not shown.
+            looked_at = listener.position
             await self._show(records)
             if listener.missed > missed:
                 await self.lost(listener.missed - missed, "this page could not keep up")
                 missed = listener.missed
             now = time.monotonic()
-            if not records or now - told >= LAG_EVERY_S:
+            ends = longest_s is not None and now - begun >= longest_s
+            if not records or ends or now - told >= LAG_EVERY_S:
                 told = now
-                await self._lag()
-            if longest_s is not None and now - begun >= longest_s:
+                await self._lag(looked_at)
+            if ends:
                 return
 
     async def _show(self, records: Sequence[Live]) -> None:
@@ -133,14 +136,18 @@ class _Reader:
         body = {"node": "", "records": records, "since": since, "reason": reason}
         await self._events.send(msgspec.json.encode(body), event="lost")
 
-    async def _lag(self) -> None:
+    async def _lag(self, looked_at: int) -> None:
+        """Say how the hub stands, and up to which record this reader has been told what is his.
+
+        His own may be rare: without it he would come back with an old position, and be told of losses.
+        """
         standing = self._hub.standing()
         body = {
             "now": moment(self._hub.now_ns()),
             "lag_ms": standing.lag_ms,
             "flows_per_s": standing.flows_per_s,
         }
-        await self._events.send(msgspec.json.encode(body), event="lag")
+        await self._events.send(msgspec.json.encode(body), event="lag", position=str(looked_at))
 
 
 class _Encoded:

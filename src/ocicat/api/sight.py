@@ -162,7 +162,13 @@ class _SeenListener:
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Live]]:
         async for group in self._listener:
-            yield [live for live in group if self._sight.sees_flow(live.record.key)]
+            # Of a group of others' records the reader hears nothing, not even that it came.
+            if seen := [live for live in group if self._sight.sees_flow(live.record.key)]:
+                yield seen
+
+    @property
+    def position(self) -> int:
+        return self._listener.position
 
     @property
     def missed(self) -> int:

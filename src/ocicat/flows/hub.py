@@ -180,7 +180,7 @@ class Hub:
     @contextmanager
     def listen(self) -> "Iterator[_Listener]":
         """Hear live records from now on."""
-        listener = _Listener()
+        listener = _Listener(self._told)
         self._listeners.add(listener)
         try:
             yield listener
@@ -260,7 +260,8 @@ class _Pace:
 class _Listener:
     """Records that wait for one reader."""
 
-    def __init__(self) -> None:
+    def __init__(self, position: int) -> None:
+        self.position = position
         self.missed = 0
         self._waiting: deque[Live] = deque()
         self._heard = asyncio.Event()
@@ -277,4 +278,5 @@ class _Listener:
             await self._heard.wait()
             self._heard.clear()
             taken, self._waiting = list(self._waiting), deque()
+            self.position = taken[-1].position
             yield taken

@@ -61,6 +61,10 @@ class Listener(Protocol):
         """Yield records in groups, as they come; what the reader is too slow for is counted, not kept."""
 
     @property
+    def position(self) -> int:
+        """The last record that was looked at, whether it was yielded or is not for this reader."""
+
+    @property
     def missed(self) -> int:
         """How many records this reader has missed because it was too slow."""
 

@@ -82,10 +82,8 @@ class HubReader:
                     field, _, value = line.partition(": ")
                     event[field] = value
                     continue
-                if event.get("event") == "flow":
-                    yield event.get("id", ""), msgspec.json.decode(event["data"])
-                else:
-                    yield "", []
+                flows = msgspec.json.decode(event["data"]) if event.get("event") == "flow" else []
+                yield event.get("id", ""), flows
                 event = {}
 
 
