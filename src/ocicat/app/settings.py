@@ -19,6 +19,7 @@ import msgspec
 import yaml
 
 from ocicat.base.errors import OcicatError
+from ocicat.cluster.pods.network import NODES_AT_MOST
 from ocicat.model.net import NetError, Prefix
 
 ENVIRONMENT_PREFIX: Final = "OCICAT_"
@@ -194,6 +195,8 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError("name must be small letters, digits and hyphens")
         if len(self.name) > 40:
             raise ValueError("name must have 40 characters or less")
+        if not 1 <= self.nodes <= NODES_AT_MOST:
+            raise ValueError(f"nodes must be 1 to {NODES_AT_MOST}")
         for port in (self.port, self.console_port):
             if not 0 <= port <= 65535:
                 raise ValueError("a port must be 0 to 65535")

@@ -67,8 +67,6 @@ class Cluster:
             settings: How it is.
             said: Gets lines about its progress, for people.
         """
-        if not 1 <= settings.nodes <= network.NODES_AT_MOST:
-            raise CannotStartError(f"a cluster has 1 to {network.NODES_AT_MOST} nodes, not {settings.nodes}")
         self._settings: Final = settings
         self._places: Final = Places(home / settings.name)
         self._said: Final = said
@@ -102,7 +100,7 @@ class Cluster:
 
     def _open_doors(self, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> None:
         """Take the ports of the loopback, first of all: a port that is taken is soon said."""
-        sockets = self._places.host_files(FIRST_NODE) / HUB_FOLDER.lstrip("/")
+        sockets = self._places.system_files(FIRST_NODE) / HUB_FOLDER.lstrip("/")
         sockets.mkdir(parents=True, exist_ok=True)
         self.console = Door(sockets / CONSOLE_SOCKET, self._settings.console_port, instead=False)
         stack.callback(self.console.close)

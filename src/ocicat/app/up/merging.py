@@ -45,12 +45,22 @@ def merge(source: Path, goal: Path) -> str:
     text = yaml.safe_dump(merged(theirs, ours), sort_keys=False)
     try:
         goal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=goal.parent, prefix=f".{goal.name}.", delete=False) as file:
-            file.write(text)  # readable by its owner alone, as mkstemp makes it
-        os.replace(file.name, goal)
+        _replace(goal, text)
     except OSError as error:
         raise NotMergedError(f"{goal}: {error.strerror}") from error
     return str(ours["current-context"])
+
+
+def _replace(goal: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner alone, as mkstemp makes it. Raises OSError."""
+    with tempfile.NamedTemporaryFile("w", dir=goal.parent, prefix=f".{goal.name}.", delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.replace(file.name, goal)
+        except BaseException:
+            os.unlink(file.name)  # it holds keys
+            raise
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -60,10 +70,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise NotMergedError(f"{path} does not exist: has this cluster ever been up?") from error
     except OSError as error:
         raise NotMergedError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise NotMergedError(f"{path} is not YAML: {error}") from error
     if found is None:
         return {}
-    if not isinstance(found, dict) or not all(isinstance(found.get(key) or [], list) for key in _LISTS):
+    if not isinstance(found, dict) or not all(_is_list_of_maps(found.get(key)) for key in _LISTS):
         raise NotMergedError(f"{path} is no kubeconfig")
     return found
+
+
+def _is_list_of_maps(rows: object) -> bool:
+    return rows is None or (isinstance(rows, list) and all(isinstance(row, dict) for row in rows))

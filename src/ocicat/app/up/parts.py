@@ -133,5 +133,5 @@ class Part:
 
 async def until_gone(holding: Holding) -> None:
     """Wait until the holder has ended. Raises HolderGoneError."""
-    await holding.gone
+    await asyncio.shield(holding.gone)
     raise HolderGoneError("the process that holds the cluster's namespaces has ended, and all in them")

@@ -53,9 +53,9 @@ class Places(msgspec.Struct, frozen=True):
         """The state folder of the agents."""
         return self.folder / "agents"
 
-    def host_files(self, node: str) -> Path:
-        """Return what the pods of a node see of its files, by `hostPath` volumes."""
-        return self.nodes / node / "host"
+    def system_files(self, node: str) -> Path:
+        """Return what the system's pods see of a node's files, by `hostPath` volumes."""
+        return self.nodes / node / "system"
 
     @property
     def images(self) -> Path:
@@ -107,14 +107,18 @@ class Places(msgspec.Struct, frozen=True):
     def hold(self) -> int:
         """Take the lock for this process; return its descriptor. Raises InUseError."""
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise InUseError(
-                f"the cluster {self.folder.name} runs already (process {self.owner()}); "
-                f"end it with: ocicat down --name {self.folder.name}"
-            ) from error
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if (owner := self.owner()) is not None:
+                    os.close(descriptor)
+                    raise InUseError(
+                        f"the cluster {self.name} runs already (process {owner}); "
+                        f"end it with: ocicat down --name {self.name}"
+                    ) from error
+                time.sleep(0.01)  # somebody is asking, for a moment
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return descriptor
@@ -126,7 +130,8 @@ class Places(msgspec.Struct, frozen=True):
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: those who only ask do not hinder each other, nor a cluster that starts.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.pread(descriptor, 20, 0)
             return int(text) if text.isdigit() else None

@@ -54,6 +54,9 @@ async def execute(holding: Holding, running: Running, words: list[str]) -> tuple
     except HolderError as error:
         printed.close()
         return NOT_RUN, str(error)
+    except BaseException:
+        printed.close()
+        raise
     finally:
         os.close(null)
         os.close(printed.end)

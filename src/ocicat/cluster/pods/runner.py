@@ -15,6 +15,7 @@ import msgspec
 
 from ocicat.cluster.apiserver.runner import STDERR, STDOUT, Channels, Command, LogAsk
 from ocicat.cluster.pods import attaching, logs
+from ocicat.cluster.pods.entry import Entry
 from ocicat.cluster.pods.holding import HolderError, Holding, Start
 from ocicat.cluster.pods.sockets import connected
 from ocicat.cluster.resources.errors import ApiError, bad_request
@@ -63,7 +64,7 @@ class Pods:
         else:
             entry, outputs = ours[0], {ours[1]: STDOUT, ours[2]: STDERR}
         try:
-            return await _carried(_Entry(entry), outputs, channels, started.ended, command)
+            return await _carried(Entry(entry), outputs, channels, started.ended, command)
         finally:
             if not started.ended.done():  # the client has gone
                 await self._holding.kill(started.pid)
@@ -200,27 +201,8 @@ def _pipes(command: Command) -> tuple[list[int], list[int]]:
     return [ours_in, ours_out, ours_err], [entry, out, err]
 
 
-class _Entry:
-    """The descriptor that standard input is written to; closed once."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-
-    def write(self, data: bytes) -> int:
-        """Write, and return how much. Raises OSError."""
-        if self._descriptor is None:
-            raise BrokenPipeError
-        return os.write(self._descriptor, data)
-
-    def close(self) -> None:
-        """Close it; what reads from it sees the end."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
 async def _carried(
-    entry: _Entry,
+    entry: Entry,
     outputs: dict[int, int],
     channels: Channels,
     ended: "asyncio.Future[int]",
@@ -265,14 +247,13 @@ async def _copied(channel: int, reader: asyncio.StreamReader, channels: Channels
         await channels.write(channel, data)
 
 
-async def _entered(entry: _Entry, channels: Channels, command: Command) -> None:
+async def _entered(entry: Entry, channels: Channels, command: Command) -> None:
     """Carry standard input; at its end the command sees its end."""
     while data := await channels.read() if command.stdin else b"":
-        while data:
-            try:
-                data = data[await asyncio.to_thread(entry.write, data) :]
-            except OSError:
-                return
+        try:
+            await entry.write(data)
+        except OSError:
+            return
     if not command.tty:
         entry.close()
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from ocicat.cluster.pods.entry import Entry
 from ocicat.cluster.pods.holding import HolderError, Holding, Start, Started
 from ocicat.cluster.pods.logs import LogWriter, RunRecord, end_file, log_file, record_file
 
@@ -41,7 +42,7 @@ class Running:
         self._log: Final = LogWriter(log_file(folder, run))
         self._readers: Final[dict[int, str]] = {}
         self._drained: Final = asyncio.Event()
-        self._stdin: int | None = None
+        self._stdin: Entry | None = None
         self._started: Started | None = None
         self._holding: Holding | None = None
         self._keep = ""
@@ -87,7 +88,8 @@ class Running:
         try:
             if not what.tty:
                 theirs = self._pipes(stdin=stdin)
-            ours = [descriptor for descriptor in (self._stdin, *self._readers) if descriptor is not None]
+            entry = self._stdin.descriptor if self._stdin is not None else None
+            ours = [descriptor for descriptor in (entry, *self._readers) if descriptor is not None]
             self._started = await holding.start(what, [*theirs, *ours])
         except BaseException:
             self._close()
@@ -107,7 +109,13 @@ class Running:
             once=once,
             tty=what.tty,
         )
-        record_file(self._folder, self._run).write_bytes(msgspec.json.encode(self._record))
+        try:
+            record_file(self._folder, self._run).write_bytes(msgspec.json.encode(self._record))
+        except OSError as error:
+            # Nobody could work beside it, nor find it again.
+            self._close()
+            await (holding.forget(what.keep) if what.keep else holding.kill(self._started.pid))
+            raise HolderError(f"what was started cannot be recorded: {error.strerror}") from error
 
     async def adopt(self, holding: Holding, keep: str) -> None:
         """Take over what an earlier process of this node has started. Raises HolderError."""
@@ -128,7 +136,7 @@ class Running:
             self._take_terminal(streams[0], stdin=record.stdin)
             return
         if record.stdin and len(streams) == _WITH_STDIN:
-            self._stdin = streams.pop(0)
+            self._stdin = Entry(streams.pop(0))
         for descriptor, stream in zip(streams, ("stdout", "stderr"), strict=True):
             self._read(descriptor, stream)
 
@@ -138,11 +146,12 @@ class Running:
 
     def _take_terminal(self, master: int, *, stdin: bool) -> None:
         self._read(master, "stdout")
-        self._stdin = os.dup(master) if stdin else None
+        self._stdin = Entry(os.dup(master)) if stdin else None
 
     def _pipes(self, *, stdin: bool) -> list[int]:
         if stdin:
-            entry, self._stdin = os.pipe()
+            entry, ours_in = os.pipe()
+            self._stdin = Entry(ours_in)
         else:
             entry = os.open(os.devnull, os.O_RDONLY)
         theirs = [entry]
@@ -210,7 +219,7 @@ class Running:
         for descriptor in list(self._readers):
             self._forget(descriptor)
         if self._stdin is not None:
-            os.close(self._stdin)
+            self._stdin.close()
             self._stdin = None
         self._log.close(self._now_ns())
 
@@ -230,17 +239,15 @@ class Running:
 
     async def feed(self, data: bytes) -> None:
         """Write to standard input; what nobody takes is lost."""
-        while data and self._stdin is not None:
-            try:
-                data = data[await asyncio.to_thread(os.write, self._stdin, data) :]
-            except OSError:
-                return
+        if self._stdin is not None:
+            with contextlib.suppress(OSError):
+                await self._stdin.write(data)
 
     async def close_stdin(self) -> None:
         """End standard input; of a terminal, which has no end, only our hold on it."""
         if self._stdin is None:
             return
-        os.close(self._stdin)
+        self._stdin.close()
         self._stdin = None
         if self._holding is not None and not self.tty:
             await self._holding.shut(self._keep)

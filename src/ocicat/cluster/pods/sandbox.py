@@ -22,6 +22,7 @@ from ocicat.cluster.pods.volumes import (
 from ocicat.cluster.resources.claims import node_of
 
 log: Final = structlog.get_logger("ocicat.node")
+SYSTEM_NAMESPACES: Final = ("calico-system", "kube-system")
 _ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _FROM_THE_CLUSTER: Final = ("configMap", "secret", "downwardAPI", "projected")
 """Volumes that hold what the cluster says, and that containers only read."""
@@ -202,7 +203,7 @@ class Sandbox:
         found: dict[str, Path] = {}
         for volume in self._pod["spec"].get("volumes") or ():
             if "hostPath" in volume:
-                found[volume["name"]] = host_path(self._node.folder / "host", volume)
+                found[volume["name"]] = host_path(self._node.folder / self._host_files, volume)
                 continue
             if "persistentVolumeClaim" in volume:
                 found[volume["name"]] = await self._claimed(volume["persistentVolumeClaim"]["claimName"])
@@ -233,6 +234,13 @@ class Sandbox:
         folder = self._node.folder / "claims" / str(claim["metadata"]["uid"])
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @property
+    def _host_files(self) -> str:
+        """The folder that is the node's root for `hostPath`: the system's pods have one of their own, since
+        the hub's sockets are in it, and who may mount those reads everybody's flows.
+        """
+        return "system" if self._pod["metadata"]["namespace"] in SYSTEM_NAMESPACES else "host"
 
     @property
     def changes(self) -> bool:

@@ -53,14 +53,30 @@ def test_a_link_stays_a_link(tmp_path):
     assert len(yaml.safe_load(real.read_text())["users"]) == 2
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "clusters: yes\n", "{", "just words"])
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "clusters: yes\n", "clusters: [a]", "{", "just words", b"\xff\xfe\xfd"]
+)
 def test_what_is_no_kubeconfig_stays_as_it_is(tmp_path, text):
     source, goal = tmp_path / "source", tmp_path / "config"
     source.write_text(yaml.safe_dump(OURS))
-    goal.write_text(text)
+    there = text if isinstance(text, bytes) else text.encode()
+    goal.write_bytes(there)
     with pytest.raises(NotMergedError, match="config"):
         merge(source, goal)
-    assert goal.read_text() == text
+    assert goal.read_bytes() == there
+
+
+def test_what_cannot_be_put_in_place_leaves_no_keys_behind(tmp_path, monkeypatch):
+    source, goal = tmp_path / "source", tmp_path / "kube" / "config"
+    source.write_text(yaml.safe_dump(OURS))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(NotMergedError, match="No space"):
+        merge(source, goal)
+    assert list(goal.parent.iterdir()) == []
 
 
 def test_a_cluster_that_never_was_up_is_said(tmp_path):

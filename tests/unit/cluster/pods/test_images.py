@@ -222,6 +222,9 @@ def test_several_images_are_named(tmp_path: Path) -> None:
         [("out", link("../../..")), ("out/escaped", "x")],
         [("out", link("/")), ("out/.wh.etc", "")],
         [("out", link("/")), ("out/.wh..wh..opq", "")],
+        [("out", link("/etc/passwd")), ("bound-out", {"type": tarfile.LNKTYPE, "linkname": "out"})],
+        [("in", link("/etc")), ("out", {"type": tarfile.LNKTYPE, "linkname": "in/passwd"})],
+        [("out/.wh...", "")],
     ],
 )
 def test_no_layer_reaches_beyond_its_image(tmp_path: Path, members: list[tuple[str, Any]]) -> None:

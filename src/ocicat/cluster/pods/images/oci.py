@@ -125,7 +125,10 @@ def _apply(layer: tarfile.TarFile, goal: Path) -> None:
         if path.name == _OPAQUE:
             _clear(goal, path.parent)
         elif path.name.startswith(_WHITEOUT):
-            _remove(_inside(goal, path.parent) / path.name.removeprefix(_WHITEOUT))
+            name = path.name.removeprefix(_WHITEOUT)
+            if name in ("", ".", ".."):
+                raise tarfile.TarError(f"{member.name} takes nothing of the image away")
+            _remove(_inside(goal, path.parent) / name)
         elif not member.isdev():
             _put(layer, member, goal)
 
@@ -134,10 +137,20 @@ def _put(layer: tarfile.TarFile, member: tarfile.TarInfo, goal: Path) -> None:
     place = _inside(goal, Path(member.name).parent) / Path(member.name).name
     if place.is_symlink() or (place.exists() and not (member.isdir() and place.is_dir())):
         _remove(place)
+    if member.islnk():
+        _check_link(member, goal)
     mode = member.mode & 0o1777
     # A folder that its owner cannot write to could not take what is to come into it.
     member.mode = mode | 0o700 if member.isdir() else mode | 0o400
     layer.extract(member, goal, set_attrs=True, numeric_owner=False, filter=_mine)
+
+
+def _check_link(member: tarfile.TarInfo, goal: Path) -> None:
+    """Refuse a hard link to anything but a plain file of the image: it would be that file itself."""
+    linked = Path(member.linkname)
+    target = _inside(goal, linked.parent) / linked.name
+    if target.is_symlink() or not target.is_file():
+        raise tarfile.TarError(f"{member.name} is a link to what is not in the image")
 
 
 def _mine(member: tarfile.TarInfo, goal: str) -> tarfile.TarInfo:
