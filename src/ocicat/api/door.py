@@ -166,9 +166,15 @@ def longest_stream_s(request: web.Request) -> float | None:
 
 def token_of(request: web.Request, sessions: Sessions) -> str:
     """Return the token that a request has: a bearer token, else that of its session; empty without."""
+    bearer = bearer_of(request)
+    return sessions.token(request.cookies.get(COOKIE, "")) if bearer is None else bearer
+
+
+def bearer_of(request: web.Request) -> str | None:
+    """Return the token of the header; empty where it is none, None without header."""
     header = request.headers.get("Authorization")
-    if header is not None:
-        scheme, _, given = header.partition(" ")
-        # No token has other characters, and what is no text cannot be compared.
-        return given.strip() if scheme.lower() == "bearer" and given.isascii() else ""
-    return sessions.token(request.cookies.get(COOKIE, ""))
+    if header is None:
+        return None
+    scheme, _, given = header.partition(" ")
+    # No token has other characters, and what is no text cannot be compared.
+    return given.strip() if scheme.lower() == "bearer" and given.isascii() else ""

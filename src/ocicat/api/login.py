@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from ocicat.api.contract.flows import Answer
-from ocicat.api.door import COOKIE, SESSION_S, Door, Login, Sessions, token_of
+from ocicat.api.door import COOKIE, SESSION_S, Door, Login, Sessions, bearer_of
 from ocicat.api.headers import SECURITY
 from ocicat.api.replies import failure
 
@@ -119,7 +119,8 @@ class LoginPage:
                 return msgspec.json.decode(await request.read(), type=Credentials).token
             except msgspec.MsgspecError:
                 return ""
-        return token_of(request, self._sessions)
+        # Not the session: it would begin another one for ever.
+        return bearer_of(request) or ""
 
     async def logout(self, request: web.Request) -> web.Response:
         """`POST /logout`: end the session."""
@@ -138,7 +139,10 @@ class LoginPage:
 
 
 def own_path(to: str) -> str:
-    """Return `to` where it is a path of this hub, else the page itself: a login leads to no other site."""
+    """Return where `to` is, as seen from `/login` below any prefix, if it is a path of this hub.
+
+    Else the page itself: a login leads to no other site.
+    """
     # Browsers read "//host", "/\host" and such with tabs in between as addresses of other sites.
     is_own = to.startswith("/") and to[1:2] not in ("/", "\\") and to.isascii() and to.isprintable()
-    return to if is_own else HOME
+    return f".{to}" if is_own else HOME

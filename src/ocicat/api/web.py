@@ -100,7 +100,9 @@ def _refused(request: web.Request) -> web.Response:
     is_page = not request.path.startswith(OF_PROGRAMS) and not PurePosixPath(request.path).suffix
     if is_page and request.method == "GET":
         asked = "" if request.path_qs == "/" else f"?to={quote(request.path_qs, safe='/')}"
-        return web.Response(status=303, headers={"Location": f"/login{asked}", **SECURITY})
+        # Relative, for somebody who takes a prefix off before the path comes here.
+        up = "../" * (request.rel_url.raw_path.count("/") - 1)
+        return web.Response(status=303, headers={"Location": f"{up}login{asked}", **SECURITY})
     refused = failure(401, "a token is needed: log in at /login, or send Authorization: Bearer …")
     refused.headers["WWW-Authenticate"] = "Bearer"
     return refused

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import msgspec
 import pytest
@@ -117,12 +118,35 @@ async def test_a_session_ends_by_itself() -> None:
         assert (await app.refused(f"{API}/status"))[0] == 401
 
 
+async def test_a_session_does_not_renew_itself() -> None:
+    async with serving(access=EXPOSED) as app:
+        async with app.client.post("/login", json={"token": TOKEN}):
+            pass
+        async with app.client.post("/login") as answer:
+            assert (answer.status, "Set-Cookie" in answer.headers) == (401, False)
+        await app.get(f"{API}/status")
+
+
+async def test_below_a_prefix_a_login_stays_there() -> None:
+    """Source: docs/explanation/console-api.md, "The console may live below a path prefix"."""
+    async with serving(access=EXPOSED) as app:
+        async with app.client.get("/policies/a?q=b", allow_redirects=False) as answer:
+            login = urljoin("https://one.example/ocicat/policies/a", answer.headers["Location"])
+        assert urlsplit(login).path == "/ocicat/login"
+        to = parse_qs(urlsplit(login).query)["to"][0]
+        async with app.client.post(
+            "/login", data={"token": TOKEN, "to": to}, allow_redirects=False
+        ) as answer:
+            assert urljoin(login, answer.headers["Location"]) == "https://one.example/ocicat/policies/a?q=b"
+
+
 async def test_people_are_sent_to_the_login_page_and_programs_are_told() -> None:
     async with serving(access=EXPOSED) as app:
         for path, page in (
-            ("/", "/login"),
-            ("/map", "/login?to=/map"),
-            ("/flow-logs?q=a&b=c", "/login?to=/flow-logs%3Fq%3Da%26b%3Dc"),
+            ("/", "login"),
+            ("/map", "login?to=/map"),
+            ("/flow-logs?q=a&b=c", "login?to=/flow-logs%3Fq%3Da%26b%3Dc"),
+            ("/policies/x%2Fy/z", "../../login?to=/policies/x%252Fy/z"),
         ):
             async with app.client.get(path, allow_redirects=False) as answer:
                 assert (answer.status, answer.headers["Location"]) == (303, page)
@@ -139,7 +163,8 @@ async def test_people_are_sent_to_the_login_page_and_programs_are_told() -> None
 @pytest.mark.parametrize(
     ("to", "led"),
     [
-        ("/map?focus=catfacts%2Fdb", "/map?focus=catfacts%2Fdb"),
+        ("/map?focus=catfacts%2Fdb", "./map?focus=catfacts%2Fdb"),
+        ("/?q=a:b", "./?q=a:b"),
         ("", "./"),
         ("//elsewhere.example", "./"),
         ("/\\elsewhere.example", "./"),
