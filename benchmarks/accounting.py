@@ -26,7 +26,6 @@ import msgspec
 import numpy as np
 
 from benchmarks.report import Table
-from ocicat.app.clock import SystemClock
 from ocicat.dataplane.accounts import KernelAccounts
 from ocicat.dataplane.nft.settings import DEFAULT_SETTINGS
 from ocicat.dataplane.wire import conntrack as ct
@@ -35,6 +34,7 @@ from ocicat.dataplane.wire.conntrack_rows import ConnectionReader
 from ocicat.flows.collect import Collector
 from ocicat.model.flow import Reporter
 from ocicat.model.net import Address
+from ocicat.ports.systemclock import SystemClock
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 

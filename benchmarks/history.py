@@ -19,7 +19,6 @@ from ocicat.api.asking import Question
 from ocicat.api.documents import flows_of
 from ocicat.api.flowpages import grouped
 from ocicat.api.views import graph, groups_of, step_of, timeseries, top
-from ocicat.app.clock import SystemClock
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.flows.store.queries import COLUMNS
@@ -27,6 +26,7 @@ from ocicat.flows.store.segments import fill_totals
 from ocicat.model.flowfilter import EVERYTHING, parse
 from ocicat.model.record import FlowRecord
 from ocicat.ports.flowstore import Row, Window
+from ocicat.ports.systemclock import SystemClock
 
 ROWS = 10_000_000
 QUESTIONS = 30

@@ -27,13 +27,13 @@ from ocicat.api.records import flow_of
 from ocicat.api.rest import FlowApi
 from ocicat.api.web import Access, application
 from ocicat.api.whisker import WhiskerApi
-from ocicat.app.clock import SystemClock
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.model.flow import Action, Hit, HitKind, Reporter
 from ocicat.model.record import EndType, FlowCounts, FlowKey, FlowRecord
 from ocicat.ports.flowstore import Row
 from ocicat.ports.policyview import NoPolicy
+from ocicat.ports.systemclock import SystemClock
 
 NS = 1_000_000_000
 KINDS = 5_000

@@ -15,8 +15,8 @@ import msgspec
 
 from ocicat.api.collector import Collector
 from ocicat.api.proto import flows_pb2_grpc as stubs
-from ocicat.app.clock import SystemClock
 from ocicat.model.record import FlowRecord
+from ocicat.ports.systemclock import SystemClock
 
 
 async def _run(address: str, into: Path, turns: bool) -> None:

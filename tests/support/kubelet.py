@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from ocicat.app.clock import SystemClock, chance
 from ocicat.cluster.client import ApiClient, ApiError, connect
 from ocicat.cluster.controllers.known import WATCHED, Raw
 from ocicat.cluster.controllers.runner import Controllers
 from ocicat.cluster.deltas import Inbox
 from ocicat.cluster.reflect import Reflector
+from ocicat.ports.systemclock import SystemClock, chance
 
 NODES = ("node-a", "node-b")
 RUNS_FOR_EVER = ("sleep", "serve")

@@ -16,7 +16,6 @@ from ocicat.app.agent.enforcer import Enforcer, Pass
 from ocicat.app.agent.events import EventReporter
 from ocicat.app.agent.hub import hub_server
 from ocicat.app.agent.translation import Translation
-from ocicat.app.clock import SystemClock, chance
 from ocicat.app.mirror import AGENT_KINDS, Mirror, understood
 from ocicat.app.settings import AgentSettings, Settings
 from ocicat.cluster.client import connect
@@ -36,6 +35,7 @@ from ocicat.engine.plan import Plan
 from ocicat.engine.policy import Direction
 from ocicat.flows.collect import Collector
 from ocicat.ports.flows import FlowSink
+from ocicat.ports.systemclock import SystemClock, chance
 
 log: Final = structlog.get_logger("ocicat.agent")
 

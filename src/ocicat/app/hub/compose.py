@@ -30,7 +30,6 @@ from ocicat.api.rest import FlowApi
 from ocicat.api.statistics import StatisticsService
 from ocicat.api.web import application, is_expected
 from ocicat.api.whisker import WhiskerApi
-from ocicat.app.clock import SystemClock, chance
 from ocicat.app.hub.exposure import (
     HubStartError,
     access_of,
@@ -46,6 +45,7 @@ from ocicat.cluster.reviewer import ClusterReviewer
 from ocicat.flows.hub import Hub
 from ocicat.flows.store.duck import DuckStore
 from ocicat.ports.policyview import NoPolicy, PolicyView
+from ocicat.ports.systemclock import SystemClock, chance
 
 CONSOLE: Final = Path(api.__file__).parent / "console"
 """Where the built console is, if it is."""

@@ -1,6 +1,8 @@
 """`FollowedCluster`: policy as it is in force in the cluster of a kubeconfig, kept current; a PolicyView."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -46,7 +48,8 @@ class FollowedCluster:
         return self._policies.of(key)
 
     def _read(self, kind: Kind, raw: bytes) -> tuple[Resource | None, list[Problem]]:
-        self._policies.note(kind, raw)
+        with _going_on():
+            self._policies.note(kind, raw)
         return understood(kind, raw)
 
     async def run(self) -> None:
@@ -60,10 +63,25 @@ class FollowedCluster:
         while True:
             await self._inbox.filled()
             await self._timer.sleep(GATHER_S)
-            self._mirror.apply(self._inbox.take())
+            for delta in self._inbox.take():
+                with _going_on():
+                    self._mirror.apply((delta,))
             if all(reflector.synced for reflector in self._reflectors):
-                first = self._plan is None
-                plan, _ = await asyncio.to_thread(self._mirror.update)
-                self._plan = plan
-                if first:
-                    log.info("hub.cluster_known", policies=len(plan.policies))
+                with _going_on():
+                    await self._update()
+
+    async def _update(self) -> None:
+        first = self._plan is None
+        plan, _ = await asyncio.to_thread(self._mirror.update)
+        self._plan = plan
+        if first:
+            log.info("hub.cluster_known", policies=len(plan.policies))
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Tell of a mistake of ours and go on: it must not end the hub, which takes flows and has the last Plan."""
+    try:
+        yield
+    except Exception:
+        log.exception("hub.policy_not_read")

@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from ocicat.app.clock import SystemClock, chance
 from ocicat.app.logs import log_to_stderr
 from ocicat.cluster.apiserver.server import ApiServer
 from ocicat.cluster.apiserver.settings import ApiServerSettings
@@ -22,6 +21,7 @@ from ocicat.cluster.client import connect
 from ocicat.cluster.controllers.runner import Controllers
 from ocicat.cluster.pods.holding import Holding
 from ocicat.cluster.pods.runner import Pods
+from ocicat.ports.systemclock import SystemClock, chance
 
 READY: Final = b"ready\n"
 

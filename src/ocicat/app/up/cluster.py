@@ -14,7 +14,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from ocicat.app.clock import SystemClock, chance
 from ocicat.app.settings import UpSettings
 from ocicat.app.up import internet
 from ocicat.app.up.apiprocess import ApiFile
@@ -40,6 +39,7 @@ from ocicat.cluster.pods import network
 from ocicat.cluster.pods.holding import Holding, start_holder
 from ocicat.cluster.pods.images.making import ImageNotMadeError, fetch, missing_packages
 from ocicat.cluster.pods.network import NodePlace
+from ocicat.ports.systemclock import SystemClock, chance
 
 log: Final = structlog.get_logger("ocicat.up")
 _FIRST_PORT: Final = 6443

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from ocicat.app.clock import SystemClock, chance
 from ocicat.app.logs import log_to_stderr
 from ocicat.cluster.client import connect
 from ocicat.cluster.pods.context import NodeContext
@@ -14,6 +13,7 @@ from ocicat.cluster.pods.holding import Holding
 from ocicat.cluster.pods.images.making import Images
 from ocicat.cluster.pods.network import NodePlace
 from ocicat.cluster.pods.node import Node
+from ocicat.ports.systemclock import SystemClock, chance
 
 
 class NodeFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ import asyncio
 import random
 import signal
 import socket
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,24 +26,9 @@ from ocicat.cluster.reflect import Reflector
 from ocicat.cluster.reflection import Delta
 from ocicat.model.kinds import Kind
 from ocicat.model.meta import Resource
+from ocicat.ports.systemclock import SystemClock
 
 FOLLOWED: Final = ("Service", "EndpointSlice")
-
-
-class SystemTimer:
-    """Fulfils `ocicat.ports.clock.Timer`."""
-
-    def now_ns(self) -> int:
-        """Return nanoseconds since 1970."""
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        """Return nanoseconds since some moment; never runs backwards."""
-        return time.monotonic_ns()
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
-        await asyncio.sleep(seconds)
 
 
 def read(kind: Kind, data: bytes) -> tuple[Resource | None, list[Problem]]:
@@ -80,7 +64,7 @@ async def serve(options: argparse.Namespace) -> None:
     client = connect(options.kubeconfig)
     zone, inbox, synced = Zone(options.domain), Inbox(), asyncio.Event()
     reflectors = [
-        Reflector(WATCHED[kind], client, read, inbox, SystemTimer(), random.random) for kind in FOLLOWED
+        Reflector(WATCHED[kind], client, read, inbox, SystemClock(), random.random) for kind in FOLLOWED
     ]
     upstreams = [endpoint(text) for text in options.upstream] or name_servers(
         options.resolver_file.read_text()
