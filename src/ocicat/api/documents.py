@@ -4,7 +4,7 @@ Source: spec/flows-and-console §7.1, docs/explanation/console-api.md.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -213,8 +213,3 @@ def moment(ns: int) -> str:
 def decided_by(key: FlowKey) -> dict[str, Any] | None:
     """Return the hit that ended the enforced walk."""
     return key.enforced[-1].document() if key.enforced else None
-
-
-def total_bytes(flows: Sequence[Flow]) -> int:
-    """Return the bytes of flows, both ways."""
-    return sum(flow.counts.bytes_in + flow.counts.bytes_out for flow in flows)

@@ -120,9 +120,3 @@ def test_options_that_mean_nothing(body, code):
     with pytest.raises(ApiError) as caught:
         deletion.options_from(body, {})
     assert caught.value.code == code
-
-
-def test_an_orphan_loses_its_owner_only():
-    child = thing(ownerReferences=[{"uid": "u"}, {"uid": "v"}])
-    assert deletion.orphaned(child, "u")["metadata"]["ownerReferences"] == [{"uid": "v"}]
-    assert "ownerReferences" not in deletion.orphaned(thing(ownerReferences=[{"uid": "u"}]), "u")["metadata"]

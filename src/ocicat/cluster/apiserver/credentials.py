@@ -11,7 +11,7 @@ import ipaddress
 import os
 import secrets
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +22,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ocicat.base.errors import OcicatError
-
 _CA_DAYS: Final = 3650
 _LEAF_DAYS: Final = 365
 _RENEW_DAYS: Final = 30
@@ -31,10 +29,6 @@ _SKEW: Final = datetime.timedelta(minutes=5)
 """Certificates begin this much before now, so that a slightly slow clock accepts them."""
 
 Key = ec.EllipticCurvePrivateKey
-
-
-class KubeconfigError(OcicatError):
-    """A file that should be a kubeconfig is none."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -248,33 +242,6 @@ def kubeconfig(credentials: Credentials, cluster: str, url: str) -> dict[str, An
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": cluster}}],
         "current-context": cluster,
     }
-
-
-def merge_kubeconfig(path: Path, config: Mapping[str, Any]) -> None:
-    """Put a kubeconfig's cluster, user and context into the file at `path`, and make its context the
-    current one.
-
-    Entries of the same names are replaced, all others stay as they are. Only the owner reads the file
-    afterwards.
-
-    Raises:
-        KubeconfigError: the file is there and is no kubeconfig; nothing was written.
-    """
-    try:
-        present = yaml.safe_load(path.read_text()) if path.exists() else None
-    except (yaml.YAMLError, UnicodeDecodeError) as unreadable:
-        raise KubeconfigError(f"{path} is not YAML; nothing was written to it") from unreadable
-    if not isinstance(present, dict | None):
-        raise KubeconfigError(f"{path} is no kubeconfig; nothing was written to it")
-    merged: dict[str, Any] = dict(present or {})
-    for section in ("clusters", "users", "contexts"):
-        rows = merged.get(section) or []
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise KubeconfigError(f"{path} is no kubeconfig ({section}); nothing was written to it")
-        names = [row["name"] for row in config[section]]
-        merged[section] = [row for row in rows if row.get("name") not in names] + config[section]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_kubeconfig(path, {**config, **merged, "current-context": config["current-context"]})
 
 
 def write_kubeconfig(path: Path, config: dict[str, Any]) -> None:

@@ -162,16 +162,6 @@ def finalizers_grew(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Caus
     return [Cause("FieldValueForbidden", f"Forbidden: {why}{added}", "metadata.finalizers")] if added else []
 
 
-def orphaned(thing: Mapping[str, Any], owner_uid: str) -> dict[str, Any]:
-    """Return a dependent without its reference to the owner; for who carries out an orphaning deletion."""
-    metadata = dict(metadata_of(thing))
-    kept = [row for row in metadata.get("ownerReferences") or () if row.get("uid") != owner_uid]
-    metadata["ownerReferences"] = kept
-    if not kept:
-        del metadata["ownerReferences"]
-    return {**thing, "metadata": metadata}
-
-
 def namespace_is_terminating(plural: str, group: str, name: str, namespace: str) -> ApiError:
     """Return the 403 of creating something in a namespace that is going away."""
     why = f"unable to create new content in namespace {namespace} because it is being terminated"
