@@ -1,1 +1,1 @@
-"""What the core asks of the world outside, as Protocols; and the system's clock, for who takes it from them."""
+"""What the core asks of the world outside, as Protocols; and the system's own clock."""
