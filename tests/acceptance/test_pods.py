@@ -311,7 +311,8 @@ def test_a_pod_that_takes_too_long_has_failed(cluster: PodCluster) -> None:
     cluster.pod("late", SLEEPS, "activeDeadlineSeconds: 1")
     eventually(lambda: cluster.status("late")["phase"], "Failed")
     assert cluster.status("late")["reason"] == "DeadlineExceeded"
-    eventually(lambda: "terminated" in cluster.container("late")["state"])
+    # On a slow machine its time may be over before its container has started.
+    eventually(lambda: "running" in cluster.container("late")["state"], False)
 
 
 def test_rights_of_a_container(cluster: PodCluster) -> None:
