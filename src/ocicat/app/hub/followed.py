@@ -80,7 +80,7 @@ class FollowedCluster:
 
 @contextmanager
 def _going_on() -> Iterator[None]:
-    """Tell of a mistake of ours and go on: it must not end the hub, which takes flows and has the last Plan."""
+    """Tell of a mistake of ours and go on: it must not end the hub, which takes flows meanwhile."""
     try:
         yield
     except Exception:
