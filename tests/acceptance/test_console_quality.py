@@ -117,6 +117,13 @@ def test_many_thousand_rows_are_few_elements_and_scroll_to_the_end(
     assert page.locator("*").count() < 2500
 
 
+def test_all_usual_columns_fit_1280_pixels(visit: Visit, hubs: Callable[..., Any]) -> None:
+    page = visit(hubs("--workloads", 30).url)
+    page.wait_for_selector("[data-row]")
+    scroller = page.locator(".scroller")
+    assert scroller.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
 def test_it_is_readable_at_800_pixels(visit: Visit, hubs: Callable[..., Any]) -> None:
     page = visit(hubs("--workloads", 30).url, viewport={"width": 800, "height": 600})
     page.wait_for_selector("[data-row]")

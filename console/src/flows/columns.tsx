@@ -53,7 +53,7 @@ function decided(row: Row): string {
 
 function time(title: string, id: string, ms: (row: Row) => number, absolute: boolean): Column {
   return {
-    id, title, raw: id, width: absolute ? 84 : 92, grow: 0, key: ms,
+    id, title, raw: id, width: absolute ? 84 : 88, grow: 0, key: ms,
     cell: (row, now) => <time dateTime={new Date(ms(row)).toISOString()} title={full(ms(row))}>{absolute ? clock(ms(row)) : ago(ms(row), now)}</time>,
   };
 }
@@ -68,7 +68,7 @@ function labels(id: "source_labels" | "dest_labels", title: string): Column {
 }
 
 function amount(id: string, title: string, value: (row: Row) => number, show: (value: number) => string = count): Column {
-  return { id, title, raw: id, width: 68, grow: 0, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
+  return { id, title, raw: id, width: 66, grow: 0, number: true, key: value, cell: (row) => <span title={count(value(row))}>{show(value(row))}</span> };
 }
 
 function service({ flow }: Row): string {
@@ -77,22 +77,22 @@ function service({ flow }: Row): string {
 
 export const COLUMNS: readonly Column[] = [
   time("Last seen", "last_seen", (row) => row.lastMs, false),
-  { id: "verdict", title: "Verdict", raw: "action", width: 200, narrow: 164, grow: 0, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
-  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 150, narrow: 96, grow: 2, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
+  { id: "verdict", title: "Verdict", raw: "action", width: 190, narrow: 164, grow: 0, key: (row) => row.verdict, cell: (row) => <RowVerdictMark row={row} />, filter: (row) => ["action", row.flow.action] },
+  { id: "source", title: "Source", raw: "source_namespace, source_name", width: 150, narrow: 96, grow: 4, key: (row) => `${row.flow.source_namespace}/${row.flow.source_name}`,
     cell: ({ flow }) => <EndName namespace={flow.source_namespace} name={flow.source_name} type={flow.source_type} />, filter: (row) => ["source_name", row.flow.source_name] },
-  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 150, narrow: 96, grow: 2, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
+  { id: "dest", title: "Destination", raw: "dest_namespace, dest_name", width: 150, narrow: 96, grow: 4, key: (row) => `${row.flow.dest_namespace}/${row.flow.dest_name}`,
     cell: ({ flow }) => <EndName namespace={flow.dest_namespace} name={flow.dest_name} type={flow.dest_type} />, filter: (row) => ["dest_name", row.flow.dest_name] },
-  { id: "service", title: "Service", raw: "dest_service_name", width: 68, grow: 1, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
+  { id: "service", title: "Service", raw: "dest_service_name", width: 72, grow: 1, key: service, cell: (row) => service(row) || <span className="faint">none</span>,
     filter: (row) => ["service", row.flow.dest_service_name] },
-  { id: "port", title: "Port", raw: "protocol, dest_port", width: 80, grow: 0, mono: true, key: (row) => row.flow.dest_port,
+  { id: "port", title: "Port", raw: "protocol, dest_port", width: 76, grow: 0, mono: true, key: (row) => row.flow.dest_port,
     cell: ({ flow }) => <>{flow.dest_port}<span className="faint">/{flow.protocol}</span></>, filter: (row) => ["dest_port", String(row.flow.dest_port)] },
-  { id: "decided_by", title: "Decided by", raw: "policies", width: 200, grow: 3, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
+  { id: "decided_by", title: "Decided by", raw: "policies", width: 158, grow: 2, key: decided, cell: (row) => <DecidedBy flow={row.flow} />,
     filter: (row) => {
       const hit = decidingHit(row.flow);
       const policy = hit && policyOf(hit);
       return ["policy", policy ? policyKey(policy) : "Profile///"];
     } },
-  { id: "rate", title: "Rate", raw: "bytes per second", width: 124, grow: 0, number: true, key: rate,
+  { id: "rate", title: "Rate", raw: "bytes per second", width: 116, grow: 0, number: true, key: rate,
     cell: (row) => <span className="rate">{row.series && <Sparkline values={past(row)} denied={row.verdict !== "allowed"} width={44} />} <span title="Bytes per second, both ways">{perSecond(rate(row)) === "0/s" ? "0 B/s" : `${bytes(rate(row))}/s`}</span></span> },
   amount("bytes", "Bytes", total, bytes),
   { ...amount("connections", "Connections", (row) => row.connections), width: 100 },

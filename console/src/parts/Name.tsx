@@ -10,9 +10,9 @@ export function EndName({ namespace, name, type, bare = false }: { namespace: st
   const [main, rest] = nameParts(name);
   return (
     <span className="end" title={`${namespace === "-" ? "" : `${namespace}/`}${name}${type && type !== "WorkloadEndpoint" ? ` (${type})` : ""}`}>
-      {!bare && namespace !== "-" && <span className="faint space">{namespace}/</span>}
+      {!bare && namespace !== "-" && <span className="faint">{namespace}/</span>}
       <strong>{main}</strong>
-      <span className="faint rest">{rest}</span>
+      <span className="faint">{rest}</span>
     </span>
   );
 }
