@@ -26,7 +26,8 @@ SESSION_S: Final = 12 * 3600
 SESSIONS: Final = 1_000
 """At a time; then the oldest ends."""
 SIGHT_NS: Final = 10 * 1_000_000_000
-"""For how long a user's sight is taken as known: so long a new namespace stays unseen."""
+"""For how long a user's sight is taken as known: so long a new namespace stays unseen. A right that was taken
+away shows for so much longer than the reviewer remembers it."""
 REVIEW_S: Final = 235.0
 """After which a stream ends, so that its reader's token and rights are looked at again when he comes back. He
 goes on after his last position, and misses nothing. With the minute for which an answer of the cluster is

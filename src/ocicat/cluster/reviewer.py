@@ -1,4 +1,4 @@
-"""`ClusterReviewer`: a cluster's word on who holds a token and what he may do, remembered for a minute.
+"""`ClusterReviewer`: a cluster's word on who holds a token and what he may do, remembered for 50 seconds.
 
 Source: spec/kubernetes-api §2; TokenReview and SubjectAccessReview of the Kubernetes API.
 """
@@ -17,7 +17,8 @@ from ocicat.ports.reviewer import ReviewError, User
 
 TOKENS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-REMEMBER_NS: Final = 60 * 1_000_000_000
+REMEMBER_NS: Final = 50 * 1_000_000_000
+"""With the ten seconds for which the hub takes what a user sees as known, a minute."""
 ANSWERS: Final = 20_000
 """How many answers are remembered."""
 

@@ -27,7 +27,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Reviewer(Protocol):
-    """Answers from a cluster; the same question within a minute may get the same answer."""
+    """Answers from a cluster; the same question within 50 seconds may get the same answer."""
 
     async def user(self, token: str) -> User | None:
         """Return whose token it is, None for nobody's. Raises ReviewError."""
