@@ -3,7 +3,13 @@
 import msgspec
 import pytest
 
-from ocicat.dataplane.nft.listing import as_rendered, deviations, parse_listing, restored_traces
+from ocicat.dataplane.nft.listing import (
+    as_rendered,
+    deviations,
+    listed_hook,
+    parse_listing,
+    restored_traces,
+)
 from ocicat.dataplane.nft.ruleset import Chain, Container, Ruleset
 from ocicat.engine.policy import Direction
 
@@ -139,3 +145,12 @@ def test_a_trace_over_several_comments_is_put_together() -> None:
 )
 def test_comments_that_somebody_has_spoilt_restore_nothing(comments: tuple[str, ...]) -> None:
     assert restored_traces(trace_chain(*comments)).known(Direction.INGRESS) == {}
+
+
+@pytest.mark.parametrize(
+    ("priority", "number"),
+    [("raw", -300), ("filter", 0), ("filter - 10", -10), ("dstnat", -100), ("-100", -100), ("srcnat", 100)],
+)
+def test_hooks_are_listed_by_number(priority: str, number: int) -> None:
+    listed = msgspec.json.decode(listed_hook(f"type nat hook output priority {priority}; policy accept;"))
+    assert listed == {"type": "nat", "hook": "output", "prio": number, "policy": "accept"}

@@ -20,8 +20,8 @@ import msgspec
 from ocicat.base.errors import OcicatError
 from ocicat.dataplane.nft.difference import Phase, Transaction, difference
 from ocicat.dataplane.nft.elements import element_batch
-from ocicat.dataplane.nft.listing import parse_listing
-from ocicat.dataplane.nft.ruleset import FAMILY, Ruleset
+from ocicat.dataplane.nft.listing import listed_hook, parse_listing
+from ocicat.dataplane.nft.ruleset import FAMILY, Chain, Ruleset
 from ocicat.dataplane.socket import NetlinkError, NetlinkSocket
 
 _TIMEOUT_S: Final = 120.0
@@ -126,21 +126,27 @@ class NftProgram:
             raise NftUnavailableError(f"cannot understand how nft lists table {table}: {error}") from error
 
     def listed(self, ruleset: Ruleset) -> Ruleset:
-        """Return how nft lists the chains of a ruleset, by way of a table that is asleep: no packet meets
-        it."""
+        """Return how nft lists the chains of a ruleset, by way of a table without hooks: no packet meets it.
+
+        A table of which the kernel knows that it is dormant is no way: nft 1.0.6 breaks off its JSON at the
+        flag, now and then.
+        """
         asleep = f"{ruleset.table}-asleep"
         empty = {
             name: msgspec.structs.replace(container, elements={})
             for name, container in ruleset.containers.items()
         }
-        copy = Ruleset(asleep, empty, ruleset.chains)
-        table = f"{FAMILY} {asleep}"
-        created, *steps = difference(None, copy).create.steps
-        self._apply_commands(Phase((f"{created} {{ flags dormant ; }}", *steps)))
+        chains = {name: Chain(name, chain.rules) for name, chain in ruleset.chains.items()}
+        self._apply_commands(difference(None, Ruleset(asleep, empty, chains)).create)
         try:
-            return self.read(asleep) or Ruleset(asleep)
+            found = self.read(asleep) or Ruleset(asleep)
         finally:
-            self._input(f"delete table {table}\n")
+            self._input(f"delete table {FAMILY} {asleep}\n")
+        hooked = {
+            name: msgspec.structs.replace(chain, hook=listed_hook(ruleset.chains[name].hook))
+            for name, chain in found.chains.items()
+        }
+        return msgspec.structs.replace(found, chains=hooked)
 
     def delete(self, table: str) -> None:
         """Take a table away, if there is one."""

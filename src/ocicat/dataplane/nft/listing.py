@@ -5,6 +5,7 @@ way, and each version a little differently. So a chain is compared with how the 
 that it should be (`driver` loads that into a table which is asleep), and both are kept as JSON.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ from ocicat.model.net import Address, Prefix
 
 _UNLIKE: Final = ("handle", "table", "index")
 """What may differ between two equal things."""
+_HOOK: Final = re.compile(r"type (\w+) hook (\w+) priority (?:([a-z]+) ?)?([+-]? ?[0-9]+)?; policy (\w+);")
+_PRIORITIES: Final = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
+"""NF_IP_PRI_… of linux/netfilter_ipv4.h, as nft names them."""
 _WAYS: Final = {"from": Direction.EGRESS, "to": Direction.INGRESS}
 
 
@@ -48,6 +52,25 @@ def parse_listing(table: str, text: bytes | str) -> Ruleset:
                 pass  # the table itself, and what nft says of its version
     chains = {name: Chain(name, tuple(found), hooks.get(name, "")) for name, found in rules.items()}
     return Ruleset(table, containers, chains)
+
+
+def listed_hook(declared: str) -> str:
+    """Return how a chain's hook is listed; empty for none. Raises ValueError for what is no hook of ours."""
+    if not declared:
+        return ""
+    found = _HOOK.fullmatch(declared)
+    if found is None:
+        raise ValueError(f"no hook: {declared}")
+    kind, hook, name, offset, policy = found.groups()
+    priority = _PRIORITIES[name] if name else 0
+    return _json(
+        {
+            "type": kind,
+            "hook": hook,
+            "prio": priority + int((offset or "0").replace(" ", "")),
+            "policy": policy,
+        }
+    )
 
 
 def _json(value: object) -> str:
