@@ -33,8 +33,8 @@ metadata: {name: sees, labels: {tier: one}, annotations: {note: 'say "hi"'}}
 spec:
   hostAliases: [{ip: 10.9.8.7, hostnames: [old.example, older.example]}]
   initContainers:
-  - {name: first, image: busybox, command: [sh, -c, "echo one > /work/made"], volumeMounts: [&work {name: work, mountPath: /work}]}
-  - {name: second, image: busybox, command: [sh, -c, "echo two >> /work/made; cat /work/made"], volumeMounts: [*work]}
+  - {name: first, image: busybox, command: [sh, -c, "echo one > /pool/made"], volumeMounts: [&work {name: work, mountPath: /pool}]}
+  - {name: second, image: busybox, command: [sh, -c, "echo two >> /pool/made; cat /pool/made"], volumeMounts: [*work]}
   containers:
   - name: main
     image: busybox
@@ -116,7 +116,7 @@ def test_volumes_hold_what_the_cluster_says(cluster: PodCluster) -> None:
     assert said("cat /about/labels; echo; cat /about/memory; ls /maybe | wc -l") == [
         'tier="one"', "671088640",
     ]  # fmt: skip
-    assert said("cat /work/made") == ["one", "two"]
+    assert said("cat /pool/made") == ["one", "two"]
     assert said("touch /settings/x 2>/dev/null || echo refused") == ["refused"]
     payload = said("cat /all/token")[0].split(".")[1]
     assert b'"aud":["vault"]' in base64.urlsafe_b64decode(payload + "==").replace(b" ", b"")

@@ -44,15 +44,15 @@ def test_what_pods_need_of_rights(rootless: PodCluster) -> None:
           - name: user
             image: busybox
             securityContext: {runAsUser: 1000, runAsGroup: 3000}
-            command: [sh, -c, "echo made > /work/file; while true; do sleep 1; done"]
-            volumeMounts: [{name: settings, mountPath: /settings}, {name: work, mountPath: /work}]
+            command: [sh, -c, "echo made > /pool/file; while true; do sleep 1; done"]
+            volumeMounts: [{name: settings, mountPath: /settings}, {name: work, mountPath: /pool}]
     """)
     rootless.ready("mixed")
 
     def said(script: str) -> str:
         return rootless(f"exec -i mixed -c user -- sh -c '{script}'")
 
-    assert said("id -u; id -g; cat /settings/colour /work/file") == "1000\n3000\ngreenmade\n"
+    assert said("id -u; id -g; cat /settings/colour /pool/file") == "1000\n3000\ngreenmade\n"
     assert "CapEff:\t0000000000000000" in said("cat /proc/self/status")
     assert "Welcome to nginx!" in said("wget -qO- http://127.0.0.1/")
     assert "Welcome to nginx!" in said('wget -qO- http://$(hostname -i | cut -d" " -f1)/')
