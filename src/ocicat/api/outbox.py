@@ -51,14 +51,6 @@ class Outbox:
             self._filled.clear()
         return taken
 
-    def put_back(self, records: Sequence[FlowRecord]) -> None:
-        """Return what was taken and could not be sent to the front of the queue."""
-        self._waiting.extendleft(reversed(records))
-        if len(self._waiting) > self._bound:
-            self._make_room()
-        if self._waiting:
-            self._filled.set()
-
     async def filled(self) -> None:
         """Return as soon as there is something to take."""
         await self._filled.wait()

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ocicat.app.load import checked
-from ocicat.base.problem import Problem, in_reading_order
+from ocicat.base.problem import Problem
 from ocicat.cluster.reflection import Delta
 from ocicat.engine import convert
 from ocicat.engine.convert.entities import namespace_profile_name, service_account_profile_name
@@ -73,10 +73,6 @@ class Mirror:
     def problems(self) -> Mapping[Ref, tuple[Problem, ...]]:
         """What is wrong with objects, by object."""
         return self._problems
-
-    def all_problems(self) -> list[Problem]:
-        """Return every problem, in reading order."""
-        return in_reading_order(problem for found in self._problems.values() for problem in found)
 
     def slices(self, service: tuple[str, str]) -> tuple[EndpointSlice, ...]:
         """Return the EndpointSlices of a Service, in order of their names."""

@@ -31,23 +31,6 @@ def test_what_cannot_be_merged_is_given_up_oldest_first_and_counted():
     assert box.lost == 100 - len(kept)
 
 
-def test_what_could_not_be_sent_comes_first_again():
-    box = Outbox(10)
-    box.put([record(1), record(2), record(3)])
-    box.put_back(box.take(2))
-    assert [r.key.dest_port for r in box.take(3)] == [1, 2, 3]
-
-
-def test_putting_back_into_a_full_queue_keeps_the_bound():
-    box = Outbox(10)
-    box.put([record(port) for port in range(8)])
-    taken = box.take(8)
-    box.put([record(port) for port in range(100, 108)])
-    box.put_back(taken)
-    assert len(box) <= 10
-    assert len(box) + box.lost == 16
-
-
 def test_who_waits_wakes_when_there_is_something():
     async def scene():
         box = Outbox(10)

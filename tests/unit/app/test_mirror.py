@@ -154,12 +154,12 @@ def test_an_object_that_becomes_invalid_is_removed_and_told():
     assert mirror.update()[0].policies
     mirror.apply([delta_of(policy("app = 'x'"))])
     assert not mirror.update()[0].policies
-    (found,) = mirror.all_problems()
+    ((found,),) = mirror.problems.values()
     assert found.where.subject == "NetworkPolicy a/p"
     assert found.where.position() == ""
     mirror.apply([delta_of(policy())])
     assert mirror.update()[0].policies
-    assert mirror.all_problems() == []
+    assert not mirror.problems
 
 
 def test_problems_of_an_object_go_with_it():

@@ -260,6 +260,8 @@ class Cluster:
                 task.cancel()
         if running.done():
             running.result()
+        if not heard.is_set():
+            raise CannotStartError("stopped before the API server answered")
 
     def _loopback(self) -> socket.socket:
         """Return a listening socket on the host's loopback: the port that was asked for, or that of the last

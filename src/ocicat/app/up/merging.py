@@ -1,4 +1,4 @@
-"""Putting a cluster's kubeconfig into the user's own, and taking it out again."""
+"""Putting a cluster's kubeconfig into the user's own."""
 
 import os
 import tempfile
