@@ -1,6 +1,8 @@
 """What controllers say: once, and the same again as a higher count."""
 
-from ocicat.cluster.client import ApiError
+import pytest
+
+from ocicat.cluster.client import ApiError, UnreachableError
 from ocicat.cluster.controllers.actions import Say
 from ocicat.cluster.controllers.telling import Teller
 from support.clocks import FakeTimer
@@ -12,7 +14,8 @@ class Api:
     """Keeps what is written; `gone` are events that have been deleted."""
 
     def __init__(self):
-        self.posted, self.patched, self.gone, self.refuses = [], [], set(), False
+        self.posted, self.patched, self.gone = [], [], set()
+        self.refuses = self.is_away = False
 
     async def post(self, path, body):
         if self.refuses:
@@ -21,6 +24,8 @@ class Api:
         return b"{}"
 
     async def patch(self, path, body):
+        if self.is_away:
+            raise UnreachableError("nobody answers")
         if path.rpartition("/")[2] in self.gone:
             raise ApiError(404, "NotFound", "gone")
         self.patched.append((path, body["count"]))
@@ -50,6 +55,19 @@ async def test_a_refusal_is_no_error_and_is_tried_again_another_time():
     await teller.say(Say(ABOUT, "Failed", "no room"))
     assert len(api.posted) == 1
     assert not api.patched
+
+
+async def test_an_event_is_counted_on_after_the_server_was_away():
+    api = Api()
+    teller = Teller(api, FakeTimer(), lambda: 0.5)
+    await teller.say(Say(ABOUT, "Failed", "no room"))
+    api.is_away = True
+    with pytest.raises(UnreachableError):
+        await teller.say(Say(ABOUT, "Failed", "no room"))
+    api.is_away = False
+    await teller.say(Say(ABOUT, "Failed", "no room"))
+    assert len(api.posted) == 1
+    assert [count for _, count in api.patched] == [2]
 
 
 async def test_what_is_remembered_is_bounded():

@@ -12,7 +12,7 @@ from ocicat.cluster.pods.holding import Holding
 from ocicat.cluster.pods.images.making import Images
 from ocicat.cluster.pods.network import NodePlace
 from ocicat.cluster.pods.programmed import Programmed
-from ocicat.cluster.pods.telling import Teller
+from ocicat.cluster.pods.telling import NodeTeller
 from ocicat.ports.clock import Chance, Timer
 
 PODS_AT_MOST: Final = 250
@@ -55,7 +55,7 @@ class NodeContext:
         self.resolver: Final = resolver
         self.programmed: Final = Programmed()
         self.services: Final[dict[tuple[str, str], Thing]] = {}
-        self.teller: Final = Teller(name, client, timer, chance)
+        self.teller: Final = NodeTeller(name, client, timer, chance)
         self.capacity: Final = capacity_of_this_machine()
         self._free: Final = list(place.pod_addresses())
 

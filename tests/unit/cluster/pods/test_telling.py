@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ocicat.cluster.pods import telling
-from ocicat.cluster.pods.telling import Teller
+from ocicat.cluster.pods.telling import NodeTeller
 from support.clocks import FakeTimer, until
 from support.podnode import FakeApi, pod_of
 
@@ -13,8 +13,8 @@ EVENTS = "/api/v1/namespaces/shop/events"
 
 
 @asynccontextmanager
-async def telling_to(api: FakeApi) -> AsyncIterator[Teller]:
-    teller = Teller("node-1", api, FakeTimer(), lambda: 0.5)  # type: ignore[arg-type]
+async def telling_to(api: FakeApi) -> AsyncIterator[NodeTeller]:
+    teller = NodeTeller("node-1", api, FakeTimer(), lambda: 0.5)  # type: ignore[arg-type]
     task = asyncio.create_task(teller.run())
     try:
         yield teller
@@ -66,7 +66,7 @@ async def test_a_refusal_stops_nobody() -> None:
 
 async def test_too_many_are_lost_and_do_not_wait() -> None:
     api = FakeApi()
-    teller = Teller("node-1", api, FakeTimer(), lambda: 0.5)  # type: ignore[arg-type]
+    teller = NodeTeller("node-1", api, FakeTimer(), lambda: 0.5)  # type: ignore[arg-type]
     for number in range(telling.WAITING_AT_MOST + 5):
         teller.tell(pod_of(), "Said", str(number))
     task = asyncio.create_task(teller.run())
